@@ -1,0 +1,1 @@
+"""interfirm: firms share business facts as if they kept one set of books, while each keeps its own."""

@@ -1,0 +1,1 @@
+"""Values, codes, hashes, signatures, errors and limits that every other room stands on."""

@@ -1,0 +1,42 @@
+"""Hashes of the ledger: SHA-256 of one dag-cbor block that starts with its tag (spec clause 2).
+
+The tag is the domain separation: no two kinds of pre-image can collide, because no two begin with the same text. Lists
+are hashed flat, as one block of their items' hashes (decision record 0002), so a list has one root and its count is part
+of the pre-image.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import libipld
+
+_sha256 = hashlib.sha256
+_encode_block = libipld.encode_dag_cbor
+HASH_BYTES = 32
+
+
+def digest(tag: str, *parts: Any) -> bytes:
+    """The 32-byte SHA-256 of the block `[tag, *parts]`; parts are builtins (bytes, int, str, lists, None)."""
+    return _sha256(_encode_block([tag, *parts])).digest()
+
+
+def sha256(data: bytes) -> bytes:
+    """The 32-byte SHA-256 of bytes, for files and standards that hash without a tag."""
+    return _sha256(data).digest()
+
+
+def cid(block_hash: bytes) -> str:
+    """CIDv1 (dag-cbor, sha2-256, base32) of a block with this hash, as text."""
+    return _multibase(b"\x01\x71\x12\x20" + block_hash)
+
+
+def cid_raw(content_hash: bytes) -> str:
+    """CIDv1 (raw, sha2-256, base32) of a file with this hash, as text."""
+    return _multibase(b"\x01\x55\x12\x20" + content_hash)
+
+
+def _multibase(data: bytes) -> str:
+    return "b" + base64.b32encode(data).decode().rstrip("=").lower()
