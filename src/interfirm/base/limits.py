@@ -52,6 +52,58 @@ class Limits(msgspec.Struct, frozen=True):
     """Transactions in one history bundle."""
     attachment_bytes_max: int = 64 * 1024 * 1024
     """One attached file."""
+    name_chars_max: int = 256
+    """A legal name in a certificate or directory entry."""
+    certificate_bytes_max: int = 16 * 1024
+    """One certificate or certificate request."""
+    chain_count_max: int = 4
+    """Certificates of one chain, without its root."""
+    endpoints_count_max: int = 8
+    """Addresses and roles of one directory entry."""
+    rotations_count_max: int = 64
+    """Key rotations of one identity."""
+    directory_count_max: int = 100_000
+    """Entries of one directory."""
+    key_memory_bytes_max: int = 1024 * 1024 * 1024
+    """Memory that opening a key store may take."""
+    topic_chars_max: int = 64
+    """The topic of a message between nodes."""
+    outbox_count_max: int = 16_384
+    """Messages that wait for one peer."""
+    outbox_bytes_max: int = 256 * 1024 * 1024
+    """Bodies of the messages that wait for one peer."""
+    window_count_max: int = 64
+    """Messages on their way to one peer that it has not acknowledged."""
+    window_bytes_max: int = 8 * 1024 * 1024
+    """Bodies on their way to one peer; one message may always travel."""
+    useless_frames_per_second_max: int = 5_000
+    """Frames in a second from one peer that bring nothing new."""
+    retry_ms_min: int = 500
+    """Time until a message without acknowledgement is sent again; doubles each time."""
+    retry_ms_max: int = 30_000
+    """Longest time between two attempts to reach a peer."""
+    quarantine_ms: int = 60_000
+    """How long a peer is not heard that broke the session's rules."""
+    frame_head_bytes_max: int = 1024
+    """The head of a frame between nodes, without its body."""
+    frame_chunk_bytes: int = 64 * 1024
+    """Step in which a body is read and written, so that a large one is never copied whole."""
+    send_queue_count_max: int = 1024
+    """Frames that wait for one connection's socket."""
+    connections_count_max: int = 1024
+    """Connections of one node."""
+    connections_per_host_count_max: int = 64
+    """Accepted connections from one address."""
+    handshake_ms_max: int = 10_000
+    """From accepted connection to verified peer."""
+    heartbeat_ms: int = 10_000
+    """Silence after which a connection is probed."""
+    stall_ms_max: int = 30_000
+    """Silence, or one chunk not moving, after which a connection is given up."""
+    control_message_bytes_max: int = 16 * 1024 * 1024
+    """One request or answer on a node's control socket."""
+    control_connections_count_max: int = 64
+    """Programs that talk to one control socket at once."""
 
 
 LIMITS = Limits()
