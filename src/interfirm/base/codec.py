@@ -60,7 +60,7 @@ def decode_plain(data: bytes, *, bytes_max: int = LIMITS.message_bytes_max) -> A
 
 
 def decode(data: bytes, kind: type[T], *, bytes_max: int = LIMITS.message_bytes_max) -> T:
-    """The value of type `kind` in one canonical block; raises as `decode_plain`, and `codec.shape` for another shape."""
+    """The value of type `kind` in one canonical block; as `decode_plain`, and `codec.shape` for another shape."""
     value = _decoded(data, bytes_max)
     typed = _typed(value, kind)
     if _encode_block(_unpack(_pack(typed))) != data:
@@ -72,7 +72,7 @@ def decode(data: bytes, kind: type[T], *, bytes_max: int = LIMITS.message_bytes_
 
 
 def from_plain(value: Any, kind: type[T]) -> T:
-    """The value of type `kind` that builtins stand for; Refusal `codec.shape` where they stand for none, or for more."""
+    """The value of type `kind` that builtins stand for; Refusal `codec.shape` where they stand for none or for more."""
     typed = _typed(value, kind)
     if encode(typed) != _encode_block(value):
         raise Refusal("codec.shape", "the block holds more than its type has", kind=_name(kind))

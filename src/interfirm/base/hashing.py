@@ -1,7 +1,7 @@
 """Hashes of the ledger: SHA-256 of one dag-cbor block that starts with its tag (spec clause 2).
 
 The tag is the domain separation: no two kinds of pre-image can collide, because no two begin with the same text. Lists
-are hashed flat, as one block of their items' hashes (decision record 0002), so a list has one root and its count is part
+The tag is the domain separation: no two kinds of pre-image can collide, as no two begin with the same text. Lists
 of the pre-image.
 """
 

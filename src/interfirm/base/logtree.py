@@ -1,8 +1,8 @@
 """The append-only Merkle tree of RFC 9162 over SHA-256: roots, inclusion and consistency, without storage.
 
 The tree keeps a `Frontier`, one hash for each bit of its size. Appending gives the nodes that became complete; whoever
-stores them offers them back as `node(level, index)`, the hash over 2**level leaves from leaf index * 2**level on. Such a
-node never changes, so the store is append-only as well.
+stores them offers them back as `node(level, index)`, the hash over 2**level leaves from leaf index * 2**level on.
+Such a node never changes, so the store is append-only as well.
 """
 
 from __future__ import annotations

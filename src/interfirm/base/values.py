@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, dataclass_transform
+from typing import Annotated, Any, Self, dataclass_transform
 
 import msgspec
+
+Hash32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+"""A hash or an identity id; its length is checked when it is decoded."""
+
+Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+"""A place in a list, at most four bytes; checked when it is decoded."""
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))

@@ -1,0 +1,91 @@
+"""Private fields must not decide who is bound, who sees, who confirms, what is claimed or what always holds.
+
+A party that is not entitled to a private value must still come to the same answer, and an erased value must not change
+one. So these methods, and every method of the class they call, may not touch a private field (02-ledger).
+"""
+
+from __future__ import annotations
+
+import ast
+
+from interfirm.base.errors import Refusal
+
+_DECIDING = ("signatories", "observers", "confirmers", "fallback", "claims", "ensure")
+
+
+def check_private_fields(source: str) -> None:
+    """Raise Refusal `contract.private` where a class lets a private field decide (template, method, field, line)."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef):
+            private = _private_fields(node)
+            if private:
+                _check_class(node, private)
+
+
+def _private_fields(cls: ast.ClassDef) -> set[str]:
+    found = set()
+    for item in cls.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            names = {n.id for n in ast.walk(item.annotation) if isinstance(n, ast.Name)}
+            if "Private" in names or _in_text(item.annotation):
+                found.add(item.target.id)
+    return found
+
+
+def _in_text(annotation: ast.expr) -> bool:
+    return any(isinstance(n, ast.Constant) and "Private" in str(n.value) for n in ast.walk(annotation))
+
+
+def _check_class(cls: ast.ClassDef, private: set[str]) -> None:
+    methods = {item.name: item for item in cls.body if isinstance(item, ast.FunctionDef)}
+    waiting = [name for name in _DECIDING if name in methods]
+    for method in methods.values():
+        for name in _controllers_of(method):
+            if name in private:
+                raise _refusal(cls, method.name, name, method.lineno)
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        waiting.extend(_check_method(cls, methods[name], private, set(methods)))
+
+
+def _check_method(cls: ast.ClassDef, method: ast.FunctionDef, private: set[str], methods: set[str]) -> list[str]:
+    """Refuse a touch of a private field; return the methods of the same class that this one names."""
+    own = method.args.args[0].arg if method.args.args else "self"
+    named = []
+    whole = {id(n) for n in ast.walk(method) if isinstance(n, ast.Name) and n.id == own}
+    for node in ast.walk(method):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == own:
+            whole.discard(id(node.value))
+            if node.attr in private:
+                raise _refusal(cls, method.name, node.attr, node.lineno)
+            if node.attr in methods:
+                named.append(node.attr)
+    if whole:
+        # handing `self` on would let the private field be read out of sight of this check
+        raise _refusal(cls, method.name, own, method.lineno)
+    return named
+
+
+def _controllers_of(method: ast.FunctionDef) -> list[str]:
+    found: list[str] = []
+    for decorator in method.decorator_list:
+        if isinstance(decorator, ast.Call):
+            for keyword in decorator.keywords:
+                if keyword.arg == "by":
+                    found.extend(str(n.value) for n in ast.walk(keyword.value) if isinstance(n, ast.Constant))
+    return found
+
+
+def _refusal(cls: ast.ClassDef, method: str, field: str, line: int) -> Refusal:
+    return Refusal(
+        "contract.private",
+        "a private field may not decide this",
+        template=cls.name,
+        method=method,
+        field=field,
+        line=line,
+    )

@@ -1,0 +1,1 @@
+"""Transactions: entries, hash tree, views, stages, verification, history, proofs, receipts."""

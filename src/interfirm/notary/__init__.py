@@ -1,0 +1,1 @@
+"""The notary application: a pure machine of modules, and its hosts."""

@@ -1,0 +1,1 @@
+"""Business keys taken once and for ever, decided by the owner's home notary."""

@@ -1,0 +1,1 @@
+"""Moving a contract between notaries: lock, import, finish, unlock."""

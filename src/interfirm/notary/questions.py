@@ -1,0 +1,77 @@
+"""What a notary answers with a dated statement: the state of a ref, a claim, an import, an id, a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.signatures import PublicKey, Signer, verify
+from interfirm.base.time import Instant
+from interfirm.base.values import Wire
+from interfirm.notary.claims import machine as claims
+from interfirm.notary.state import ACCEPTED, IMPORTS, REFS, REGISTRY, Overlay
+from interfirm.notary.types import Ask, Said
+from interfirm.notary.uniqueness.machine import ACTIVE, CONSUMED
+
+KINDS = ("unspent", "consumer", "claim", "imported", "accepted", "key")
+
+
+def answer(question: Ask, state: Overlay, height: int, now: Instant) -> Said:
+    """The state of a subject at a height and time; answer None says there is nothing (free, unknown, not imported).
+
+    - `unspent` of a ref key: True when active here, False when consumed or locked, None when unknown
+    - `consumer` of a ref key: the hash of the consumer's id
+    - `claim` of a claim hash: None when free, else ["taken", transaction] or ["reservation", notary, transaction, ms]
+    - `imported` of a lock id: the origin notary
+    - `accepted` of a transaction id: [height, time ms]
+    - `key` of an identity: its registry record
+    """
+    return Said(kind=question.kind, subject=question.subject, answer=_find(question, state), height=height, time=now)
+
+
+def _find(question: Ask, state: Overlay) -> Any:
+    subject = question.subject
+    if question.kind in ("unspent", "consumer"):
+        value = state.get(REFS, subject)
+        if question.kind == "unspent":
+            return None if value is None else value[:1] == ACTIVE
+        return value[1:] if value is not None and value[:1] == CONSUMED else None
+    if question.kind == "claim":
+        return claims.state_of(subject, state)
+    if question.kind == "imported":
+        return state.get(IMPORTS, subject)
+    if question.kind == "accepted":
+        value = state.get(ACCEPTED, subject)
+        return None if value is None else codec.decode_plain(value)
+    if question.kind == "key":
+        value = state.get(REGISTRY, subject)
+        return None if value is None else codec.decode_plain(value)
+    raise Refusal("notary.question", "no such question", kind=question.kind[:20], kinds=KINDS)
+
+
+class Statement(Wire, frozen=True):
+    """What a notary said, signed by its key; evidence offline."""
+
+    notary: bytes
+    said: Said
+    signature: bytes
+
+
+def statement_bytes(notary: bytes, said: Said) -> bytes:
+    """What a notary signs to vouch for an answer."""
+    return codec.encode_plain(["statement", notary, codec.plain(said)])
+
+
+def state_it(signer: Signer, notary: bytes, said: Said) -> bytes:
+    """The signed statement, encoded."""
+    return codec.encode(Statement(notary=notary, said=said, signature=signer.sign(statement_bytes(notary, said))))
+
+
+def check_statement(data: bytes, notary: bytes, key: PublicKey) -> Said:
+    """What `notary` said in a statement; Refusal `signature.invalid` or `notary.other-notary`."""
+    statement = codec.decode(data, Statement)
+    if statement.notary != notary:
+        raise Refusal("notary.other-notary", "a statement of another notary", notary=statement.notary)
+    verify(key, statement_bytes(notary, statement.said), statement.signature)
+    return statement.said

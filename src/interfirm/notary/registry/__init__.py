@@ -1,0 +1,1 @@
+"""Organisations by identity id: their current key, their VRF key for life, their home notary."""

@@ -1,0 +1,53 @@
+"""The state a block is judged on: the store below, the block's own changes on top."""
+
+from __future__ import annotations
+
+from interfirm.base.errors import Refusal
+from interfirm.notary.types import Store
+
+REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS = (
+    "refs", "accepted", "withdrawn", "claims", "locks", "imports", "registry", "meta", "subscriptions",
+)  # fmt: skip
+SPACES = (REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS)
+
+
+class Overlay:
+    """A store whose changes are kept apart; `mark` and `back` undo a refused request, which must leave nothing."""
+
+    __slots__ = ("_undo", "changes", "store")
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.changes: dict[tuple[str, bytes], bytes | None] = {}
+        self._undo: list[tuple[tuple[str, bytes], bytes | None, bool]] = []
+
+    def get(self, space: str, key: bytes) -> bytes | None:
+        """The value as the block has it so far."""
+        name = (space, key)
+        return self.changes[name] if name in self.changes else self.store.get(space, key)
+
+    def put(self, space: str, key: bytes, value: bytes | None) -> None:
+        """Set a value, or delete it with None."""
+        name = (space, key)
+        self._undo.append((name, self.changes.get(name), name in self.changes))
+        self.changes[name] = value
+
+    def mark(self) -> None:
+        """Forget how to undo what was done so far."""
+        self._undo.clear()
+
+    def back(self) -> None:
+        """Undo everything since the last mark."""
+        for name, value, was_there in reversed(self._undo):
+            if was_there:
+                self.changes[name] = value
+            else:
+                del self.changes[name]
+        self._undo.clear()
+
+    def need(self, space: str, key: bytes, code: str, message: str) -> bytes:
+        """The value at a key, or a Refusal."""
+        value = self.get(space, key)
+        if value is None:
+            raise Refusal(code, message, key=key)
+        return value

@@ -1,0 +1,270 @@
+"""Requests to a notary, its answers, and its state as named maps of bytes (spec clause 8).
+
+State is `space -> key -> value`, all bytes, so that a host can keep it in a database, a replicated store or a test's
+dictionary, and so that a later host can prove any part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from interfirm.base.signatures import PublicKey
+from interfirm.base.time import Instant
+from interfirm.base.values import Hash32, Value, Wire
+from interfirm.contracts.types import ContractRef
+from interfirm.ledger.types import (
+    ClaimOpening,
+    Component,
+    ConfirmersOpening,
+    Entry,
+    Header,
+    LineOpening,
+    TransactionSignature,
+)
+
+
+class Store(Protocol):
+    """Read access to the notary's state."""
+
+    def get(self, space: str, key: bytes) -> bytes | None:
+        """The value at a key, or None."""
+
+
+class Genesis(Wire, frozen=True):
+    """What a notary starts from: its network, who may register organisations, its own key, and its label."""
+
+    network: Hash32
+    registrar: PublicKey
+    key: PublicKey
+    label: str
+
+
+class Notarise(Wire, frozen=True, tag="notarise"):
+    """Accept a transaction: its effects in clear, every line opened, and what opens confirmers and claims.
+
+    `reservations` are home notaries' statements for claims of owners whose home is elsewhere. `seals` is the block of
+    sealed views whose hash is the component `seals`, or empty.
+    """
+
+    header: Header
+    entries: tuple[Entry, ...]
+    lines: tuple[LineOpening, ...]
+    roots: tuple[Hash32, ...]
+    components: tuple[Component, ...]
+    confirmers: tuple[ConfirmersOpening, ...]
+    claims: tuple[ClaimOpening, ...]
+    signatures: tuple[TransactionSignature, ...]
+    reservations: tuple[bytes, ...] = ()
+    seals: bytes = b""
+
+
+class Withdraw(Wire, frozen=True, tag="withdraw"):
+    """Take back one's own signature from a transaction id that is not yet accepted."""
+
+    transaction: Hash32
+    signature: TransactionSignature
+
+
+class Lock(Wire, frozen=True, tag="lock"):
+    """Lock a contract here so that notary `to`, and only it, may import it before `until` by its own time."""
+
+    ref: ContractRef
+    to: Hash32
+    until: Instant
+    nonce: Hash32
+    opening: ConfirmersOpening
+    signatures: tuple[TransactionSignature, ...]
+
+
+class Import(Wire, frozen=True, tag="import"):
+    """Make a contract that `origin` locked for this notary consumable here, under the ref (lock id, 0)."""
+
+    origin: Hash32
+    ref: ContractRef
+    until: Instant
+    nonce: Hash32
+    commitment: Hash32
+    receipt: bytes
+
+
+class Finish(Wire, frozen=True, tag="finish"):
+    """End a locked contract here for good, by the other notary's receipt of the import."""
+
+    lock: Hash32
+    receipt: bytes
+
+
+class Unlock(Wire, frozen=True, tag="unlock"):
+    """Make a locked contract usable here again, by the other notary's statement that nothing was imported."""
+
+    lock: Hash32
+    statement: bytes
+
+
+class Register(Wire, frozen=True, tag="register"):
+    """Enter an organisation: first key, VRF key for life, home notary; signed by the registrar and itself."""
+
+    key: PublicKey
+    vrf: Hash32
+    home: Hash32
+    registrar: bytes
+    own: bytes
+
+
+class Rotate(Wire, frozen=True, tag="rotate"):
+    """Replace an identity's key; signed by the old key and by the new one."""
+
+    identity: Hash32
+    key: PublicKey
+    number: int
+    old: bytes
+    new: bytes
+
+
+class Revoke(Wire, frozen=True, tag="revoke"):
+    """End an identity's power to sign; signed by the registrar."""
+
+    identity: Hash32
+    registrar: bytes
+
+
+class Reserve(Wire, frozen=True, tag="reserve"):
+    """Hold a claim for one transaction at another notary; signed by the claim's owner."""
+
+    claim: Hash32
+    notary: Hash32
+    transaction: Hash32
+    until: Instant
+    signature: TransactionSignature
+
+
+class Settle(Wire, frozen=True, tag="settle"):
+    """Turn a reservation into a taken claim, by the other notary's receipt."""
+
+    claim: Hash32
+    receipt: bytes
+
+
+class Free(Wire, frozen=True, tag="free"):
+    """Free a reservation, by the other notary's statement that the transaction was not accepted in time."""
+
+    claim: Hash32
+    statement: bytes
+
+
+class Subscribe(Wire, frozen=True, tag="subscribe"):
+    """Be told when a ref is consumed or a claim's proof is asked for: `subject` is the ref's key or the claim hash."""
+
+    kind: str
+    subject: bytes
+
+
+class Ask(Wire, frozen=True, tag="ask"):
+    """Ask for a dated statement: `unspent`, `consumer`, `claim`, `imported`, `accepted` or `key` of a subject."""
+
+    kind: str
+    subject: bytes
+
+
+Request = (
+    Notarise
+    | Withdraw
+    | Lock
+    | Import
+    | Finish
+    | Unlock
+    | Register
+    | Rotate
+    | Revoke
+    | Reserve
+    | Settle
+    | Free
+    | Subscribe
+    | Ask
+)
+
+
+class Asked(Value, frozen=True):
+    """A request with who asked; the host vouches for `requester` (mutual TLS, or a signed envelope)."""
+
+    requester: bytes
+    request: Request
+
+
+class Block(Value, frozen=True):
+    """Requests to be judged in order, at one height and time."""
+
+    height: int
+    time: Instant
+    requests: tuple[Asked, ...]
+
+
+class Done(Wire, frozen=True, tag="done"):
+    """The request took effect: the id it is known by, and where (height, time, registry height)."""
+
+    id: Hash32
+    height: int
+    time: Instant
+    registry_height: int
+
+
+class Said(Wire, frozen=True, tag="said"):
+    """The answer to a question, true at a height and time; the host signs it."""
+
+    kind: str
+    subject: bytes
+    answer: Any
+    height: int
+    time: Instant
+
+
+class Refused(Wire, frozen=True, tag="refused"):
+    """A no: stable code, sentence, and values as JSON-ready plain form."""
+
+    code: str
+    message: str
+    values: dict[str, Any]
+
+
+Answer = Done | Said | Refused
+
+
+class Tell(Value, frozen=True):
+    """Something a subscriber is told: `consumed` (consumer's id hash) or `claim-asked`."""
+
+    identity: Hash32
+    kind: str
+    subject: bytes
+    detail: bytes
+
+
+class Judged(Value, frozen=True):
+    """What a block leads to: an answer to each request, changes of state (None deletes), and what subscribers hear."""
+
+    answers: tuple[Answer, ...]
+    changes: dict[tuple[str, bytes], bytes | None]
+    tells: tuple[Tell, ...]
+    accepted: tuple[Done, ...]
+    """New acceptances in order: each becomes one leaf of the receipt log."""
+
+
+class Abroad(Protocol):
+    """What a notary can check of other notaries' words: their receipts and statements."""
+
+    def receipt(self, notary: bytes, receipt: bytes) -> bytes:
+        """The id that a receipt of `notary` proves accepted; Refusal where it proves nothing."""
+
+    def statement(self, notary: bytes, statement: bytes) -> Said:
+        """A statement of `notary`; Refusal where it is not its word."""
+
+
+SignatureCheck = Callable[[TransactionSignature, bytes, str], None]
+"""(signature, id, purpose): returns if valid, raises Refusal otherwise; hosts may answer from a cache."""
+
+
+def ref_key(ref: ContractRef) -> bytes:
+    """The key of a ref in the state: transaction id, then index in four bytes."""
+    if ref.transaction is None:
+        raise ValueError("a local ref has no key")
+    return ref.transaction + ref.index.to_bytes(4, "big")
