@@ -1,0 +1,1 @@
+"""Receipts: what a notary gives for an accepted transaction, and how anyone verifies it offline."""
