@@ -7,7 +7,7 @@ Such a node never changes, so the store is append-only as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
 from interfirm.base.errors import Refusal, check
@@ -67,16 +67,17 @@ def inclusion_proof(node: NodeLookup, *, index: int, size: int) -> tuple[bytes, 
     Raises Refusal `log.index` where the tree has no such leaf.
     """
     _check_index(index, size)
-    start, end, path = 0, size, list[bytes]()
-    while end - start > 1:
+    start, end, above = 0, size, list[bytes]()
+    while (end - start).bit_count() > 1:
         middle = start + _left_size(end - start)
         if index < middle:
-            path.append(_range_root(node, middle, end))
+            above.append(_range_root(node, middle, end))
             end = middle
         else:
-            path.append(_range_root(node, start, middle))
+            above.append(_range_root(node, start, middle))
             start = middle
-    return tuple(reversed(path))
+    levels = (end - start).bit_length() - 1  # of the complete subtree that the leaf is in
+    return *(node(level, index >> level ^ 1) for level in range(levels)), *reversed(above)
 
 
 def consistency_proof(node: NodeLookup, *, old_size: int, new_size: int) -> tuple[bytes, ...]:
@@ -109,9 +110,9 @@ def inclusion_root(leaf: bytes, *, index: int, size: int, path: Sequence[bytes])
     found, last, steps = leaf, size - 1, iter(path)
     while last:
         if index & 1:
-            found = node_hash(_next(steps), found)
+            found = sha256(b"\x01" + _next(steps) + found).digest()
         elif index < last:
-            found = node_hash(found, _next(steps))
+            found = sha256(b"\x01" + found + _next(steps)).digest()
         index, last = index >> 1, last >> 1
     _check_used_up(steps)
     return found
@@ -186,15 +187,16 @@ def _check_sizes(old_size: int, new_size: int) -> None:
 
 
 def _check_hashes(hashes: Sequence[bytes]) -> None:
-    check(all(len(item) == 32 for item in hashes), "log.path", "a hash has 32 bytes")
+    check(set(map(len, hashes)) == {32}, "log.path", "a hash has 32 bytes")
 
 
-def _next(steps: Iterable[bytes]) -> bytes:
-    for step in steps:
-        return step
-    raise Refusal("log.path", "the path is too short")
+def _next(steps: Iterator[bytes]) -> bytes:
+    step = next(steps, None)
+    if step is None:
+        raise Refusal("log.path", "the path is too short")
+    return step
 
 
-def _check_used_up(steps: Iterable[bytes]) -> None:
+def _check_used_up(steps: Iterator[bytes]) -> None:
     for _ in steps:
         raise Refusal("log.path", "the path is too long")

@@ -288,7 +288,7 @@ def test_another_path_is_refused() -> None:
     assert refused(rebuilt(proof=proof_of(path=path[::-1]))) == "signature.invalid"
     assert refused(rebuilt(proof=proof_of(path=path[:-1]))) == "log.path"
     assert refused(rebuilt(proof=proof_of(path=[*path, path[0]]))) == "log.path"
-    assert refused(rebuilt(proof=proof_of(path=[path[0][:31], *path[1:]]))) == "log.path"
+    assert refused(rebuilt(proof=proof_of(path=[path[0][:31], *path[1:]]))) == "receipt.not-canonical"
     assert refused(rebuilt(proof=proof_of(path=[]))) == "log.path"
 
 

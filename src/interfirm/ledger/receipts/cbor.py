@@ -60,6 +60,10 @@ class Reader:
         if self._take(len(expected)) != expected:
             raise self._malformed()
 
+    def rest(self) -> bytes:
+        """All that is left."""
+        return self._data[self._at :]
+
     def _take(self, count: int) -> bytes:
         taken = self._data[self._at : self._at + count]
         if len(taken) != count:

@@ -44,6 +44,7 @@ _NOTARY_START = integer(_CLAIMS) + b"\xa2" + integer(_ISSUER)
 _SIZE_START = integer(_TYPE) + text(MEDIA_TYPE) + integer(_VDS) + integer(_RFC9162_SHA256) + integer(_TREE_SIZE)
 _PATH_START = b"\xa2" + integer(_VDP) + b"\xa1" + integer(_INCLUSION) + head(LIST, 1)
 _LEAF_START = integer(_LEAF)
+_HASH_START = head(BYTES, 32)
 _NO_HEADER, _DETACHED = b"\xa0", b"\xf6"
 _SIGNATURE_START = head(LIST, 4) + text("Signature1")  # RFC 9052, 4.4
 
@@ -187,15 +188,16 @@ def _shown(name: bytes) -> str:
 
 
 def _proof(size: int, index: int, path: Sequence[bytes]) -> bytes:
-    start = head(LIST, 3) + integer(size) + integer(index) + head(LIST, len(path))
-    return start + b"".join(map(byte_string, path))
+    steps = b"".join([_HASH_START + step for step in path])
+    return head(LIST, 3) + integer(size) + integer(index) + head(LIST, len(path)) + steps
 
 
 def _read_proof(proof: bytes) -> tuple[int, int, list[bytes]]:
     reader = Reader(proof)
     reader.exactly(head(LIST, 3))
-    size, index = reader.head(UNSIGNED), reader.head(UNSIGNED)
-    return size, index, [reader.string(BYTES) for _ in range(reader.head(LIST))]
+    size, index, _ = reader.head(UNSIGNED), reader.head(UNSIGNED), reader.head(LIST)
+    steps, width = reader.rest(), len(_HASH_START) + 32  # writing them again settles their heads and number
+    return size, index, [steps[at + 2 : at + width] for at in range(0, len(steps), width)]
 
 
 def _receipt(protected: bytes, proof: bytes, leaf: bytes, signature: bytes) -> bytes:
