@@ -104,6 +104,25 @@ class Limits(msgspec.Struct, frozen=True):
     """One request or answer on a node's control socket."""
     control_connections_count_max: int = 64
     """Programs that talk to one control socket at once."""
+    source_bytes_max: int = 256 * 1024
+    """Source of one contract module."""
+    source_nodes_count_max: int = 50_000
+    """Parts (nodes of the syntax tree) of one contract module."""
+    source_depth_max: int = 100
+    """Nesting of the parts of one contract module."""
+    call_depth_max: int = 64
+    """Nesting of calls between functions of contract code."""
+
+    xml_bytes_max: int = 16 * 1024 * 1024
+    """One XML document, before it is parsed."""
+    xml_depth_max: int = 64
+    """Nesting of elements in one XML document."""
+    xml_elements_count_max: int = 500_000
+    """Elements of one XML document."""
+    xml_number_chars_max: int = 34
+    """One decimal number in a document, as written."""
+    findings_count_max: int = 1000
+    """Findings listed of one judged document."""
 
 
 LIMITS = Limits()
