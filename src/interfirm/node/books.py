@@ -1,0 +1,350 @@
+"""One organisation's books: what its vault holds of the shared ledger, and how it builds, checks and records.
+
+Reads of contracts and transactions by their name are reads of facts that never change, so flows may make them on replay
+too; what can change (locks, what is active) is asked inside a flow's `once`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
+
+from interfirm.base import codec, vrf
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import digest
+from interfirm.base.signatures import Signer
+from interfirm.base.time import Window
+from interfirm.base.values import Value
+from interfirm.contracts import interpreter, types
+from interfirm.contracts.packages import Engine
+from interfirm.contracts.types import Action, Command, ContractRef, Create, Exercise, walk
+from interfirm.ledger import builder, tree
+from interfirm.ledger.builder import Draft
+from interfirm.ledger.history import History, HistoryItem, history_of
+from interfirm.ledger.receipts.cose import verify_receipt
+from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.ledger.types import (
+    ConsumeEntry,
+    CreateEntry,
+    Disclosure,
+    Skeleton,
+    TransactionSignature,
+    View,
+)
+from interfirm.ledger.verification import Verified, names_from
+from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.types import StoredContract, StoredTransaction
+from interfirm.notary.types import Notarise
+
+
+class Directory(Protocol):
+    """What the books ask of the directory. Each raises a Refusal for who is not known."""
+
+    def vrf_key(self, identity: bytes) -> bytes:
+        """The organisation's VRF key, 32 bytes, registered for life."""
+
+    def anchor(self, notary: bytes) -> NotaryAnchor:
+        """What verifies a notary's receipts."""
+
+
+class Keys(Value, frozen=True):
+    """What an organisation signs and claims with."""
+
+    identity: bytes
+    signer: Signer
+    vrf: vrf.VrfKey
+
+
+class Plan(Value, frozen=True):
+    """An interpreted intention: its actions, and the claims in it whose owners must prove them, by owner."""
+
+    actions: tuple[Action, ...]
+    claims: dict[bytes, tuple[bytes, ...]]
+
+
+_DISCLOSED = "disclosed"
+_GIVEN = "history-given"
+
+
+class Books:
+    """See the module. All methods take the turn they read and write in."""
+
+    def __init__(self, keys: Keys, engine: Engine, directory: Directory, network: bytes) -> None:
+        self.keys = keys
+        self.engine = engine
+        self.directory = directory
+        self.network = network
+        self._receipts: dict[bytes, bytes] = {}
+
+    # reading ------------------------------------------------------------------------------------------------------
+
+    def lookup(self, turn: Turn) -> interpreter.Lookup:
+        """Contracts by ref: own ones, and those disclosed by others."""
+
+        def find(ref: ContractRef) -> types.Contract:
+            found = self.disclosure(turn, ref)
+            return types.Contract(template=found.template, payload=found.payload)
+
+        return find
+
+    def disclosure(self, turn: Turn, ref: ContractRef) -> Disclosure:
+        """A contract with what proves it to somebody else; Refusal `vault.unknown` where it is not held."""
+        stored = turn.contract(ref)
+        if stored is None:
+            data = turn.blob_get(_DISCLOSED, codec.encode(ref))
+            if data is None:
+                raise Refusal(
+                    "vault.unknown", "this contract is not in the vault", transaction=ref.transaction, index=ref.index
+                )
+            return codec.decode(data, Disclosure)
+        transaction = turn.transaction(ref.transaction or b"")
+        if transaction is None or not transaction.receipt:
+            raise Refusal("vault.not-notarised", "the contract's transaction has no receipt", index=ref.index)
+        return Disclosure(
+            ref=ref, template=stored.template, payload=stored.payload, payload_seed=stored.payload_seed,
+            confirmers_salt=stored.confirmers_salt, entry=codec.decode(stored.entry, CreateEntry),
+            skeleton=codec.decode(transaction.skeleton, Skeleton), receipt=transaction.receipt,
+        )  # fmt: skip
+
+    def keep_disclosed(self, turn: Turn, disclosure: Disclosure) -> None:
+        """Keep a contract that somebody disclosed, for use as an input; checked when it is used."""
+        turn.blob_put(_DISCLOSED, codec.encode(disclosure.ref), codec.encode(disclosure))
+
+    # building -----------------------------------------------------------------------------------------------------
+
+    def plan(self, turn: Turn, commands: Sequence[Command], window: Window) -> Plan:
+        """Interpret commands; nothing is written. Raises the refusal of the rule that forbids them."""
+        actions = interpreter.interpret(self.engine, commands, lookup=self.lookup(turn), window=window)
+        claims: dict[bytes, list[bytes]] = {}
+        for action in walk(actions):
+            if isinstance(action, Create):
+                for key in action.claims:
+                    claims.setdefault(key.owner, []).append(key.alpha)
+        return Plan(actions=actions, claims={owner: tuple(alphas) for owner, alphas in claims.items()})
+
+    def notary_of(self, turn: Turn, plan: Plan, default: bytes) -> bytes:
+        """The one notary at which all inputs live; `default` where there are none. Refusal `ledger.notary` if several."""
+        found = {
+            d.skeleton.header.notary
+            for ref in inputs_of(plan.actions)
+            if (d := self.disclosure(turn, ref)).skeleton is not None
+        }
+        if len(found) > 1:
+            raise Refusal("ledger.notary", "the inputs live at several notaries", notaries=sorted(found))
+        return found.pop() if found else default
+
+    def prove_claims(self, alphas: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Proofs of this organisation's own claims."""
+        return tuple(self.keys.vrf.prove(alpha) for alpha in alphas)
+
+    def draft(
+        self,
+        plan: Plan,
+        *,
+        seed: bytes,
+        notary: bytes,
+        window: Window,
+        proofs: dict[bytes, dict[bytes, bytes]],
+        unreachable: Collection[bytes] = (),
+    ) -> Draft:
+        """The transaction of a plan; `proofs` are claim proofs by owner and alpha."""
+
+        def proof(owner: bytes, alpha: bytes) -> tuple[bytes, bytes]:
+            found = proofs.get(owner, {}).get(alpha)
+            if found is None:
+                raise Refusal("ledger.claim-proof", "the claim's owner has not proved it", owner=owner)
+            return found, self.claim_output(owner, alpha, found)
+
+        return builder.build(
+            plan.actions, seed=seed, network=self.network, notary=notary, window=window,
+            names=names_from(self.engine), claim_proof=proof, unreachable=unreachable,
+        )  # fmt: skip
+
+    def view(self, turn: Turn, draft: Draft, party: bytes) -> View:
+        """The party's view of a draft, with the inputs it needs disclosed."""
+        return builder.view_of(draft, party, self._inputs(turn, draft, draft.tops.get(party, ())))
+
+    def _inputs(self, turn: Turn, draft: Draft, tops: Sequence[tree.Node]) -> list[Disclosure]:
+        found = []
+        for transaction, index in builder.inputs_of(tops):
+            if transaction is None:
+                found.append(builder.own_disclosure(draft, index))
+            else:
+                found.append(self.disclosure(turn, ContractRef(transaction, index)))
+        return found
+
+    def request(self, turn: Turn, draft: Draft, signatures: Sequence[TransactionSignature]) -> Notarise:
+        """What the notary is sent, with everything it needs opened."""
+
+        def salt(transaction: bytes | None, index: int) -> bytes:
+            return self.disclosure(turn, ContractRef(transaction, index)).confirmers_salt
+
+        return Notarise(
+            header=draft.header,
+            entries=tuple(node.entry for node in draft.nodes),
+            lines=draft.lines,
+            roots=draft.skeleton.roots,
+            components=draft.skeleton.components,
+            confirmers=builder.confirmers_openings(draft, salt),
+            claims=builder.claim_openings(draft),
+            signatures=tuple(signatures),
+        )
+
+    # verifying ----------------------------------------------------------------------------------------------------
+
+    def world(self, turn: Turn, known: Collection[ContractRef] = ()) -> _World:
+        """What this organisation can vouch for when it verifies a view."""
+        return _World(self, turn, frozenset(known))
+
+    def claim_output(self, owner: bytes, alpha: bytes, proof: bytes) -> bytes:
+        """The VRF output of a claim by its owner's registered key."""
+        return vrf.vrf_verify(self.directory.vrf_key(owner), alpha, proof)
+
+    def check_receipt(self, receipt: bytes, transaction: bytes, notary: bytes) -> None:
+        """Refuse (`receipt.*`) unless the receipt proves that the notary accepted the transaction."""
+        name = digest("receipt", receipt, notary)
+        if self._receipts.get(name) == transaction:
+            return
+        accepted = verify_receipt(receipt, anchor=self.directory.anchor(notary))
+        if accepted.transaction != transaction:
+            raise Refusal("receipt.other", "a receipt of another transaction", transaction=accepted.transaction)
+        if len(self._receipts) > 10_000:
+            self._receipts.clear()
+        self._receipts[name] = transaction
+
+    def check_inputs_known(self, turn: Turn, verified: Verified) -> None:
+        """A signatory signs only for contracts whose creation it verified itself (`ledger.unverified`)."""
+        me = self.keys.identity
+        for node in verified.nodes:
+            action = node.action
+            if not isinstance(action, Exercise) or me not in action.signatories or action.ref.transaction is None:
+                continue
+            if turn.contract(action.ref) is None:
+                raise Refusal(
+                    "ledger.unverified", "this node never verified the contract's creation", entry=action.index
+                )
+
+    # recording ----------------------------------------------------------------------------------------------------
+
+    def record(self, turn: Turn, verified: Verified, receipt: bytes, *, flow: str, now_ms: int) -> list[ContractRef]:
+        """Write a notarised view: transaction, contracts made and ended; returns the refs of contracts made.
+
+        Recording twice is harmless. Only contracts of which this organisation is a stakeholder enter its vault.
+        """
+        self.check_receipt(receipt, verified.id, verified.view.header.notary)
+        stored = turn.transaction(verified.id)
+        if stored is None:
+            turn.add_transaction(self.stored(verified, receipt=receipt, status="notarised", flow=flow, now_ms=now_ms))
+        elif stored.status != "notarised":
+            turn.set_transaction_status(verified.id, "notarised", receipt=receipt, time_ms=now_ms)
+        else:
+            return [ContractRef(verified.id, index) for index in verified.created]
+        made = [self._create(turn, verified, index, now_ms) for index in verified.created]
+        self._consume(turn, verified)
+        return [ref for ref in made if ref is not None]
+
+    def stored(self, verified: Verified, *, receipt: bytes, status: str, flow: str, now_ms: int) -> StoredTransaction:
+        """A verified view as the vault keeps it."""
+        return StoredTransaction(
+            id=verified.id, view=codec.encode(verified.view), skeleton=codec.encode(verified.skeleton), receipt=receipt,
+            status=status, notary=verified.view.header.notary, flow=flow, height=0, time_ms=now_ms,
+        )  # fmt: skip
+
+    def _create(self, turn: Turn, verified: Verified, index: int, now_ms: int) -> ContractRef | None:
+        contract = verified.created[index]
+        action = contract.action
+        assert isinstance(action, Create)
+        if self.keys.identity not in action.informees:
+            return None
+        ref = ContractRef(verified.id, index)
+        turn.add_contract(
+            StoredContract(
+                ref=ref,
+                template=action.template,
+                payload=action.payload,
+                payload_seed=contract.payload_seed,
+                confirmers_salt=contract.confirmers_salt,
+                entry=codec.encode(contract.entry),
+                notary=verified.view.header.notary,
+                status="active",
+                consumer=None,
+                signatories=action.signatories,
+                observers=action.observers,
+                known_valid=True,
+                time_ms=now_ms,
+            )  # fmt: skip
+        )
+        return ref
+
+    def _consume(self, turn: Turn, verified: Verified) -> None:
+        for node in verified.nodes:
+            if isinstance(node.entry, ConsumeEntry):
+                ref = node.entry.ref
+                named = ContractRef(ref.transaction or verified.id, ref.index)
+                if turn.contract(named) is not None:
+                    turn.consume(named, verified.id)
+
+    # history ------------------------------------------------------------------------------------------------------
+
+    def history(self, turn: Turn, view: View, party: bytes, *, all_of_it: bool = False) -> History:
+        """The ancestors that the party needs for this view and lacks; remembers what was given to whom."""
+        given: set[ContractRef] = set()
+
+        def find(ref: ContractRef) -> HistoryItem | None:
+            key = party + codec.encode(ref)
+            if not all_of_it and turn.blob_get(_GIVEN, key) is not None:
+                return None
+            stored = turn.transaction(ref.transaction or b"")
+            if stored is None:
+                raise Refusal("ledger.history", "the history of an input is not in the vault", index=ref.index)
+            given.add(ref)
+            return HistoryItem(view=codec.decode(stored.view, View), receipt=stored.receipt)
+
+        found = history_of(view, find=find, engine=self.engine, world=self.world(turn), network=self.network)
+        for ref in given:
+            turn.blob_put(_GIVEN, party + codec.encode(ref), b"")
+        return found
+
+
+class _World:
+    """verification.World over the books of one turn."""
+
+    def __init__(self, books: Books, turn: Turn, known: frozenset[ContractRef]) -> None:
+        self._books = books
+        self._turn = turn
+        self.known = known
+
+    def accepted(self, receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
+        """See verification.World."""
+        if network != self._books.network:
+            raise Refusal("ledger.network", "a transaction of another network", network=network)
+        self._books.check_receipt(receipt, transaction, notary)
+
+    def claim_output(self, owner: bytes, alpha: bytes, proof: bytes) -> bytes:
+        """See verification.World."""
+        return self._books.claim_output(owner, alpha, proof)
+
+    def known_valid(self, ref: ContractRef) -> bool:
+        """See verification.World."""
+        if ref in self.known:
+            return True
+        stored = self._turn.contract(ref)
+        return stored is not None and stored.known_valid
+
+
+def inputs_of(actions: Sequence[Action]) -> list[ContractRef]:
+    """The refs from outside that a forest uses, in order, each once."""
+    found: dict[ContractRef, None] = {}
+    for action in walk(tuple(actions)):
+        if not isinstance(action, Create) and action.ref.transaction is not None:
+            found[action.ref] = None
+    return list(found)
+
+
+def consumed_by(actions: Sequence[Action]) -> list[ContractRef]:
+    """The refs from outside that a forest consumes."""
+    return [
+        action.ref
+        for action in walk(tuple(actions))
+        if isinstance(action, Exercise) and action.consuming and action.ref.transaction is not None
+    ]

@@ -1,0 +1,1 @@
+"""Durable flows: straight code that survives a kill at any instruction and resumes, once."""

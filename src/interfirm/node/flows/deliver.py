@@ -1,0 +1,160 @@
+"""Flows that only pass facts on: deliveries, disclosures, claim proofs, and recovery after a loss."""
+
+from __future__ import annotations
+
+import msgspec
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.values import Value
+from interfirm.contracts.types import ContractRef, Create, walk
+from interfirm.ledger.types import View
+from interfirm.node.books import Books
+from interfirm.node.flows.context import Context
+from interfirm.node.flows.machine import Opened
+from interfirm.node.flows.messages import (
+    ClaimsAsked,
+    ClaimsProved,
+    Declined,
+    Delivery,
+    Shared,
+    Taken,
+    TransactionsGiven,
+    TransactionWanted,
+)
+from interfirm.node.flows.respond import record, verified_view
+from interfirm.node.services import Services
+
+PAGE = 50
+
+
+async def take_delivery(ctx: Context, arguments: bytes) -> str:
+    """Record a notarised transaction that this organisation did not have to sign."""
+    opened = msgspec.msgpack.decode(arguments, type=Opened)
+    delivery = codec.decode(opened.body, Delivery)
+    with ctx.step("Verify and record"):
+        await ctx.once("record", lambda: _take(ctx, delivery), None)
+    return delivery.transaction.hex()
+
+
+def _take(ctx: Context, delivery: Delivery) -> None:
+    services: Services = ctx.services
+    verified = verified_view(ctx, delivery.view, delivery.transaction, delivery.history)
+    services.keep_privates(ctx.turn, delivery.privates)
+    record(ctx, services, verified, delivery.receipt)
+
+
+class ShareArguments(Value, frozen=True):
+    """Which contracts to disclose to whom."""
+
+    refs: tuple[ContractRef, ...]
+    to: bytes
+
+
+async def share(ctx: Context, arguments: bytes) -> int:
+    """Disclose contracts to somebody who is no stakeholder, for use as inputs; returns how many."""
+    asked = msgspec.msgpack.decode(arguments, type=ShareArguments)
+    services: Services = ctx.services
+    disclosures = tuple(services.books.disclosure(ctx.turn, ref) for ref in asked.refs)
+    talk = ctx.open(asked.to, "take-shared")
+    with ctx.step(f"Share with {services.name_of(asked.to)}"):
+        await talk.send(Shared(disclosures=disclosures, history=()))
+        reply = await talk.receive(Taken | Declined, who=services.name_of(asked.to))  # type: ignore[arg-type]  # a union is a type form
+    if isinstance(reply, Declined):
+        raise Refusal("flow.declined", reply.reason, rule=reply.code)
+    return len(disclosures)
+
+
+async def take_shared(ctx: Context, arguments: bytes) -> int:
+    """Keep contracts that somebody disclosed; they are checked whenever they are used."""
+    opened = msgspec.msgpack.decode(arguments, type=Opened)
+    shared = codec.decode(opened.body, Shared)
+    with ctx.step("Keep"):
+        await ctx.once("keep", lambda: _keep(ctx, shared), None)
+    await ctx.answering(opened.session, opened.peer).send(Taken())
+    return len(shared.disclosures)
+
+
+def _keep(ctx: Context, shared: Shared) -> None:
+    books: Books = ctx.services.books
+    for disclosure in shared.disclosures:
+        if disclosure.skeleton is None or disclosure.skeleton.id != disclosure.ref.transaction:
+            raise Refusal("ledger.output-proof", "another transaction than the ref names", index=disclosure.ref.index)
+        books.check_receipt(disclosure.receipt, disclosure.skeleton.id, disclosure.skeleton.header.notary)
+        books.keep_disclosed(ctx.turn, disclosure)
+
+
+async def prove_claims(ctx: Context, arguments: bytes) -> int:
+    """Prove the claims of ours that a peer's commands would make, after running the commands ourselves.
+
+    What we cannot run (inputs we do not know) or what makes no claim of ours is declined, so nobody can enumerate.
+    """
+    opened = msgspec.msgpack.decode(arguments, type=Opened)
+    talk = ctx.answering(opened.session, opened.peer)
+    try:
+        asked = codec.decode(opened.body, ClaimsAsked)
+        proofs = await ctx.once("prove", lambda: _prove(ctx, asked, opened.peer), tuple[bytes, ...])
+    except Refusal as refusal:
+        await talk.send(Declined(code=refusal.code, reason=refusal.message, values=refusal.as_plain()["values"]))
+        raise
+    await talk.send(ClaimsProved(proofs=proofs))
+    return len(proofs)
+
+
+def _prove(ctx: Context, asked: ClaimsAsked, peer: bytes) -> tuple[bytes, ...]:
+    books: Books = ctx.services.books
+    plan = books.plan(ctx.turn, asked.commands, asked.window)
+    mine = plan.claims.get(books.keys.identity, ())
+    informed = {party for action in walk(plan.actions) if isinstance(action, Create) for party in action.informees}
+    if not mine or peer not in informed:
+        raise Refusal("claim.not-entitled", "these commands make no claim of ours that concerns you")
+    return books.prove_claims(mine)
+
+
+async def give_again(ctx: Context, arguments: bytes) -> int:
+    """Deliver again what a peer that lost its database is entitled to, a page at a time."""
+    opened = msgspec.msgpack.decode(arguments, type=Opened)
+    asked = codec.decode(opened.body, TransactionWanted)
+    given = _page(ctx, asked.after, opened.peer)
+    await ctx.answering(opened.session, opened.peer).send(given)
+    return len(given.deliveries)
+
+
+def _page(ctx: Context, after: bytes, peer: bytes) -> TransactionsGiven:
+    """Notarised transactions of which the peer is an informee, each in the part that it may see."""
+    books: Books = ctx.services.books
+    deliveries = []
+    page = ctx.turn.transactions(after=after, limit=PAGE)
+    for stored in page:
+        if stored.status != "notarised":
+            continue
+        view = books.view_for(ctx.turn, codec.decode(stored.view, View), peer)
+        if view is not None:
+            history = books.history(ctx.turn, view, peer, all_of_it=True)
+            deliveries.append(Delivery(transaction=stored.id, view=view, history=history, receipt=stored.receipt))
+    return TransactionsGiven(deliveries=tuple(deliveries), after=page[-1].id if len(page) == PAGE else b"")
+
+
+class RecoverArguments(Value, frozen=True):
+    """Whom to ask."""
+
+    peer: bytes
+
+
+async def recover(ctx: Context, arguments: bytes) -> int:
+    """Ask a peer for everything it holds that this organisation is entitled to; returns how much was recorded."""
+    asked = msgspec.msgpack.decode(arguments, type=RecoverArguments)
+    services: Services = ctx.services
+    count, after = 0, b""
+    with ctx.step(f"Recover from {services.name_of(asked.peer)}"):
+        while True:
+            talk = ctx.open(asked.peer, "give-again")
+            await talk.send(TransactionWanted(after=after))
+            given = await talk.receive(TransactionsGiven, who=services.name_of(asked.peer))
+            assert given is not None
+            for delivery in given.deliveries:
+                await ctx.once("record", lambda d=delivery: _take(ctx, d), None)  # type: ignore[misc]  # bound now
+                count += 1
+            if not given.after:
+                return count
+            after = given.after

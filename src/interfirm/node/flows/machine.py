@@ -1,0 +1,416 @@
+"""The flow engine: runs flows, keeps their journals, and rebuilds them by replay.
+
+One journal entry per await, written in the transaction of the turn that made it. A flow is rebuilt by running its code
+again with the journal's results, which must be asked for in the same order; what was sent or stored before is not sent
+or stored again. A flow that fails in a way nobody foresaw is kept as `failed` with its reason (the flow hospital).
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import digest
+from interfirm.node.flows.context import Cancelled, Context
+from interfirm.node.flows.types import (
+    JOURNAL_VERSION,
+    AnsweredPerson,
+    AskedCancel,
+    AskedFlow,
+    AskedKill,
+    AskedRetry,
+    AskNotary,
+    AskPerson,
+    Awaited,
+    Decision,
+    Effect,
+    Event,
+    FlowMessage,
+    HeardMessage,
+    HeardNotary,
+    Once,
+    Receive,
+    Send,
+    SendMessage,
+    Signal,
+    Sleep,
+    StartFlow,
+    SubmitNotary,
+    TellProgress,
+    Ticked,
+)
+from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.types import FlowRecord, InboxItem, NotaryRequest, Timer
+
+FlowCode = Callable[[Context, bytes], Coroutine[Any, Any, Any]]
+"""An `async def` of (context, encoded arguments) whose result msgpack can carry."""
+
+_pack = msgspec.msgpack.encode
+ENDED = ("done", "refused", "cancelled", "killed")
+_SESSIONS, _MAIL = "flow-sessions", "flow-mail"
+RESEND_MS = 2_000
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """The arguments of a flow that a peer's message opened."""
+
+    peer: bytes
+    session: bytes
+    body: bytes
+
+
+class _Running:
+    """A flow in memory."""
+
+    __slots__ = ("context", "coroutine", "journal", "kind", "place", "record", "waiting")
+
+    def __init__(self, record: FlowRecord, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
+        self.record = record
+        self.coroutine = coroutine
+        self.context = context
+        self.journal: list[bytes] = []
+        self.place = 0
+        self.waiting: Awaited | None = None
+
+
+class FlowEngine:
+    """All flows of one node. `step` is called inside a turn and returns the effects to release after its commit."""
+
+    def __init__(self, code: dict[str, FlowCode], services: Any) -> None:
+        self._code = code
+        self._services = services
+        self._running: dict[str, _Running] = {}
+        self._waiting_session: dict[bytes, str] = {}
+        self._waiting_notary: dict[bytes, str] = {}
+        self._turn: Turn
+        self._now_ms = 0
+        self._effects: list[Effect] = []
+
+    def start(self, turn: Turn, now_ms: int) -> list[Effect]:
+        """Rebuild every flow that had not ended; notary requests without an answer are sent again."""
+        self._running.clear()
+        self._waiting_session.clear()
+        self._waiting_notary.clear()
+        self._begin(turn, now_ms)
+        for state in ("running", "waiting"):
+            for record in turn.flows(state=state):
+                self._rebuild(record)
+        return self._end()
+
+    def step(self, turn: Turn, event: Event, now_ms: int) -> list[Effect]:
+        """One event inside a turn; returns effects to carry out after the commit."""
+        self._begin(turn, now_ms)
+        match event:
+            case AskedFlow():
+                self._ask(event)
+            case HeardMessage():
+                self._hear(event.peer, event.message)
+            case HeardNotary():
+                self._answered(event.request, event.answer)
+            case AnsweredPerson():
+                self._decided(event)
+            case AskedCancel():
+                self._cancel(event.id)
+            case AskedKill():
+                self._kill(event)
+            case AskedRetry():
+                self._retry(event.id)
+            case Ticked():
+                self._tick()
+        return self._end()
+
+    def forget(self) -> None:
+        """Drop what is in memory, after a turn that was rolled back; `start` rebuilds it."""
+        for running in self._running.values():
+            running.coroutine.close()
+        self._running.clear()
+
+    def progress(self, flow: str) -> Any:
+        """The progress of a flow in memory, or None."""
+        running = self._running.get(flow)
+        return running.context.progress() if running else None
+
+    # one turn -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, turn: Turn, now_ms: int) -> None:
+        self._turn, self._now_ms, self._effects = turn, now_ms, []
+
+    def _end(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        for effect in [e for e in effects if isinstance(e, StartFlow)]:
+            effects.remove(effect)
+            effects.extend(self.step(self._turn, effect.event, self._now_ms))
+        return effects
+
+    def _ask(self, event: AskedFlow) -> None:
+        if self._turn.flow(event.id) is not None:
+            return  # the same request id again
+        if event.kind not in self._code:
+            raise Refusal("flow.kind", "there is no such flow", kind=event.kind[:80])
+        record = FlowRecord(
+            id=event.id, kind=event.kind, arguments=event.arguments, state="running", progress=b"", result=b"",
+            started_ms=self._now_ms, changed_ms=self._now_ms, parent=event.parent,
+        )  # fmt: skip
+        self._turn.put_flow(record)
+        running = self._make(record)
+        self._append(running, _pack(["version", JOURNAL_VERSION]))
+        running.place = 1
+        self._advance(running, None)
+
+    def _make(self, record: FlowRecord) -> _Running:
+        context = Context(record.id, self._services)
+        context.turn, context.now_ms = self._turn, self._now_ms
+        running = _Running(record, self._code[record.kind](context, record.arguments), context)
+        self._running[record.id] = running
+        return running
+
+    def _rebuild(self, record: FlowRecord) -> None:
+        journal = self._turn.journal(record.id)
+        if record.kind not in self._code or msgspec.msgpack.decode(journal[0]) != ["version", JOURNAL_VERSION]:
+            self._turn.put_flow(record.replace(state="failed", result=_pack("the journal is of another version")))
+            return
+        running = self._make(record)
+        running.journal = journal
+        running.place = 1
+        self._advance(running, None)
+
+    # running ------------------------------------------------------------------------------------------------------
+
+    def _advance(self, running: _Running, value: Any, error: BaseException | None = None) -> None:
+        """Run a flow until it waits or ends; journal every new result."""
+        context = running.context
+        context.turn, context.now_ms = self._turn, self._now_ms
+        running.waiting = None
+        try:
+            while True:
+                request = running.coroutine.throw(error) if error else running.coroutine.send(value)
+                error = None
+                replayed = running.place < len(running.journal)
+                if replayed:
+                    value, error = self._replayed(running, request)
+                elif isinstance(request, (Once, Send)):
+                    value, error = self._now(running, request)
+                else:
+                    self._wait(running, request)
+                    return
+        except StopIteration as done:
+            self._finish(running, "done", _pack(done.value))
+        except Cancelled:
+            self._finish(running, "cancelled", _pack(None))
+        except Refusal as refusal:
+            self._finish(running, "refused", _pack(refusal.as_plain()))
+        except Exception as failure:  # a bug or a world's fault inside one flow must not stop the node
+            reason = "".join(traceback.format_exception(failure)[-6:])
+            self._finish(running, "failed", _pack(reason))
+
+    def _replayed(self, running: _Running, request: Awaited) -> tuple[Any, BaseException | None]:
+        kind, result = msgspec.msgpack.decode(running.journal[running.place], type=tuple[str, msgspec.Raw])
+        running.place += 1
+        name = _name(request)
+        if kind == "refused":
+            return None, _refusal(msgspec.msgpack.decode(result, type=Signal))
+        if kind != name:
+            raise RuntimeError(f"the journal says {kind}, the flow's code asks for {name}")
+        return msgspec.msgpack.decode(result, type=_kind(request)), None
+
+    def _now(self, running: _Running, request: Once | Send) -> tuple[Any, BaseException | None]:
+        if isinstance(request, Send):
+            self._send(running, request)
+            self._append(running, _pack([_name(request), None]))
+            return None, None
+        try:
+            value = request.function()
+        except Refusal as refusal:
+            plain = refusal.as_plain()
+            signal = Signal(code=refusal.code, message=refusal.message, values=plain["values"])
+            self._append(running, _pack(["refused", signal]))
+            return None, refusal
+        self._append(running, _pack([_name(request), value]))
+        return value, None
+
+    def _send(self, running: _Running, request: Send) -> None:
+        known = self._turn.blob_get(_SESSIONS, request.session)
+        number = 0 if known is None else msgspec.msgpack.decode(known, type=tuple[str, int])[1]
+        self._turn.blob_put(_SESSIONS, request.session, _pack((running.record.id, number + 1)))
+        message = FlowMessage(session=request.session, number=number, flow=request.flow, body=request.body)
+        self._effects.append(SendMessage(peer=request.peer, message=message))
+
+    def _append(self, running: _Running, entry: bytes) -> None:
+        self._turn.journal_append(running.record.id, len(running.journal), entry)
+        running.journal.append(entry)
+        running.place = len(running.journal)
+
+    def _wait(self, running: _Running, request: Awaited) -> None:
+        """Suspend; arrange to be woken. Mail that came before it was waited for is taken at once."""
+        flow = running.record.id
+        running.waiting = request
+        if isinstance(request, Receive):
+            self._waiting_session[request.session] = flow
+            if request.until_ms is not None:
+                self._turn.set_timer(Timer(flow=flow, at_ms=request.until_ms, key=request.session.hex()))
+            mail = self._turn.blobs(_MAIL + request.session.hex(), limit=1)
+            if mail:
+                self._turn.blob_delete(_MAIL + request.session.hex(), mail[0][0])
+                return self._resume(running, mail[0][1])
+        elif isinstance(request, AskNotary):
+            name = digest("notary request", flow, len(running.journal))
+            self._waiting_notary[name] = flow
+            self._turn.put_notary_request(
+                NotaryRequest(
+                    id=name,
+                    flow=flow,
+                    notary=request.notary,
+                    request=request.request,
+                    attempts=0,
+                    next_ms=self._now_ms + RESEND_MS,
+                )  # fmt: skip
+            )
+            self._effects.append(SubmitNotary(id=name, notary=request.notary, request=request.request))
+        elif isinstance(request, Sleep):
+            self._turn.set_timer(Timer(flow=flow, at_ms=request.until_ms, key="sleep"))
+        elif isinstance(request, AskPerson):
+            item = f"{flow}-{len(running.journal)}"
+            if self._turn.inbox_item(item) is None:
+                self._turn.put_inbox(
+                    InboxItem(
+                        id=item,
+                        flow=flow,
+                        kind=request.kind,
+                        summary=request.summary,
+                        created_ms=self._now_ms,
+                        state="open",
+                        reason="",
+                    )  # fmt: skip
+                )
+        self._keep(running, "waiting")
+        return None
+
+    def _resume(self, running: _Running, value: Any) -> None:
+        request = running.waiting
+        assert request is not None
+        if isinstance(request, Receive):
+            self._waiting_session.pop(request.session, None)
+            self._turn.clear_timer(running.record.id, request.session.hex())
+        self._append(running, _pack([_name(request), value]))
+        self._advance(running, value)
+
+    def _keep(self, running: _Running, state: str, result: bytes = b"") -> None:
+        steps = running.context.progress()
+        running.record = running.record.replace(
+            state=state, progress=_pack(steps), result=result, changed_ms=self._now_ms
+        )
+        self._turn.put_flow(running.record)
+        self._effects.append(TellProgress(flow=running.record.id, state=state, steps=steps))
+
+    def _finish(self, running: _Running, state: str, result: bytes) -> None:
+        flow = running.record.id
+        running.coroutine.close()
+        self._keep(running, state, result)
+        self._running.pop(flow, None)
+        self._turn.release_locks(flow)
+        if state != "failed":
+            self._turn.delete_journal(flow)
+
+    # events -------------------------------------------------------------------------------------------------------
+
+    def _hear(self, peer: bytes, message: FlowMessage) -> None:
+        flow = self._waiting_session.get(message.session)
+        if flow is not None:
+            running = self._running[flow]
+            if isinstance(running.waiting, Receive) and running.waiting.peer == peer:
+                self._resume(running, message.body)
+            return
+        known = self._turn.blob_get(_SESSIONS, message.session)
+        if known is not None:
+            self._turn.blob_put(_MAIL + message.session.hex(), message.number.to_bytes(4, "big"), message.body)
+        elif message.flow:
+            name = "in-" + digest("opened", peer, message.session).hex()[:32]
+            self._turn.blob_put(_SESSIONS, message.session, _pack((name, 0)))
+            if message.flow in self._code and not message.flow.startswith("asked:"):
+                arguments = _pack(Opened(peer=peer, session=message.session, body=message.body))
+                self._ask(AskedFlow(id=name, kind=message.flow, arguments=arguments))
+
+    def _answered(self, request: bytes, answer: bytes) -> None:
+        flow = self._waiting_notary.pop(request, None)
+        self._turn.delete_notary_request(request)
+        if flow is not None and flow in self._running:
+            self._resume(self._running[flow], answer)
+
+    def _decided(self, event: AnsweredPerson) -> None:
+        item = self._turn.inbox_item(event.item)
+        if item is None or item.state != "open":
+            raise Refusal("inbox.item", "there is no such open item", item=event.item[:80])
+        state = "approved" if event.approved else "declined"
+        self._turn.put_inbox(item.replace(state=state, reason=event.reason))
+        running = self._running.get(item.flow)
+        if running is not None and isinstance(running.waiting, AskPerson):
+            self._resume(running, Decision(approved=event.approved, reason=event.reason))
+
+    def _tick(self) -> None:
+        for timer in self._turn.timers_due(self._now_ms):
+            self._turn.clear_timer(timer.flow, timer.key)
+            running = self._running.get(timer.flow)
+            if running is None:
+                continue
+            waiting = running.waiting
+            if isinstance(waiting, Sleep) or (isinstance(waiting, Receive) and waiting.session.hex() == timer.key):
+                self._resume(running, None)
+        for request in self._turn.notary_requests_due(self._now_ms):
+            attempts = request.attempts + 1
+            delay = min(RESEND_MS * 2 ** min(attempts, 5), 60_000)
+            self._turn.put_notary_request(request.replace(attempts=attempts, next_ms=self._now_ms + delay))
+            self._effects.append(SubmitNotary(id=request.id, notary=request.notary, request=request.request))
+
+    def _cancel(self, flow: str) -> None:
+        running = self._found(flow)
+        if not running.context.cancellable:
+            raise Refusal("flow.not-safe", "the flow cannot be cancelled at this point", flow=flow)
+        self._append(running, _pack(["refused", Signal(code="flow.cancelled", message="cancelled", values={})]))
+        self._advance(running, None, error=Cancelled())
+
+    def _kill(self, event: AskedKill) -> None:
+        running = self._found(event.id)
+        self._finish(running, "killed", _pack({"who": event.who, "reason": event.reason, "ms": self._now_ms}))
+
+    def _retry(self, flow: str) -> None:
+        record = self._turn.flow(flow)
+        if record is None or record.state != "failed":
+            raise Refusal("flow.state", "only a failed flow is tried again", flow=flow)
+        self._rebuild(record.replace(state="running"))
+
+    def _found(self, flow: str) -> _Running:
+        running = self._running.get(flow)
+        if running is None:
+            raise Refusal("flow.unknown", "there is no such running flow", flow=flow[:80])
+        return running
+
+
+def _name(request: Awaited) -> str:
+    return f"once {request.name}" if isinstance(request, Once) else type(request).__name__.lower()
+
+
+def _kind(request: Awaited) -> Any:
+    match request:
+        case Once():
+            return request.kind
+        case Send() | Sleep():
+            return None
+        case Receive():
+            return bytes | None
+        case AskNotary():
+            return bytes
+        case AskPerson():
+            return Decision
+
+
+def _refusal(signal: Signal) -> BaseException:
+    if signal.code == "flow.cancelled":
+        return Cancelled()
+    return Refusal(signal.code, signal.message, **signal.values)
+
+
+__all__ = ["ENDED", "FlowCode", "FlowEngine", "Opened"]

@@ -1,0 +1,122 @@
+"""What flows of two organisations say to each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interfirm.base.time import Window
+from interfirm.base.values import Hash32, Wire
+from interfirm.contracts.types import ContractRef, CreateCommand, ExerciseCommand
+from interfirm.ledger.types import Disclosure, Notarised, TransactionSignature, View
+
+
+class PrivateValue(Wire, frozen=True):
+    """A private field's value beside the ledger: its commitment, data subject, plain value and salt."""
+
+    commitment: Hash32
+    subject: str
+    value: Any
+    salt: Hash32
+
+
+class Proposal(Wire, frozen=True, tag="proposal"):
+    """Sign this transaction, or say why not: your view, the history you may lack, private values you may see."""
+
+    transaction: Hash32
+    view: View
+    history: tuple[Notarised, ...]
+    privates: tuple[PrivateValue, ...] = ()
+    note: str = ""
+
+
+class SignedReply(Wire, frozen=True, tag="signed"):
+    """The signature that was asked for."""
+
+    signature: TransactionSignature
+
+
+class Declined(Wire, frozen=True, tag="declined"):
+    """No, with the code of a rule or policy, and a reason for people."""
+
+    code: str
+    reason: str
+    values: dict[str, Any]
+
+
+class Wanted(Wire, frozen=True, tag="wanted"):
+    """The receiver lacks the history of these contracts."""
+
+    refs: tuple[ContractRef, ...]
+
+
+class Given(Wire, frozen=True, tag="given"):
+    """All the history of what was wanted."""
+
+    history: tuple[Notarised, ...]
+
+
+class Outcome(Wire, frozen=True, tag="outcome"):
+    """The transaction was accepted: here is the receipt."""
+
+    transaction: Hash32
+    receipt: bytes
+
+
+class Dropped(Wire, frozen=True, tag="dropped"):
+    """The transaction will not be: who said no, and why."""
+
+    transaction: Hash32
+    code: str
+    reason: str
+
+
+class Delivery(Wire, frozen=True, tag="delivery"):
+    """A notarised transaction for somebody who did not have to sign it."""
+
+    transaction: Hash32
+    view: View
+    history: tuple[Notarised, ...]
+    receipt: bytes
+    privates: tuple[PrivateValue, ...] = ()
+
+
+class Shared(Wire, frozen=True, tag="shared"):
+    """Contracts disclosed to somebody who is no stakeholder of them, for use as inputs."""
+
+    disclosures: tuple[Disclosure, ...]
+    history: tuple[Notarised, ...]
+
+
+class ClaimsAsked(Wire, frozen=True, tag="claims-asked"):
+    """Prove the claims of yours that these commands would make; the owner runs them itself first."""
+
+    commands: tuple[CreateCommand | ExerciseCommand, ...]
+    window: Window
+    inputs: tuple[Disclosure, ...]
+
+
+class ClaimsProved(Wire, frozen=True, tag="claims-proved"):
+    """VRF proofs in the order of the owner's claims."""
+
+    proofs: tuple[bytes, ...]
+
+
+class Taken(Wire, frozen=True, tag="taken"):
+    """What was delivered or shared has been recorded."""
+
+
+class TransactionWanted(Wire, frozen=True, tag="transaction-wanted"):
+    """Deliver again what I am entitled to, from this place in your list of transactions on."""
+
+    after: bytes
+
+
+class TransactionsGiven(Wire, frozen=True, tag="transactions-given"):
+    """A page of deliveries; `after` continues, empty at the end."""
+
+    deliveries: tuple[Delivery, ...]
+    after: bytes
+
+
+Reply = SignedReply | Declined | Wanted
+OutcomeOrDropped = Outcome | Dropped | Given

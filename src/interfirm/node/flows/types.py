@@ -1,0 +1,199 @@
+"""What happens to flows (events), what they make happen (effects), and what they say to each other (messages).
+
+All of it is data. The engine (machine.py) is the only code that runs flows; the node's turn loop feeds it events and
+carries its effects out after the commit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interfirm.base.values import Hash32, Value, Wire
+
+JOURNAL_VERSION = 1
+"""Written as the first entry of every journal; a journal of another version is not replayed but reported."""
+
+
+class FlowMessage(Wire, frozen=True):
+    """One message of a talk between two flows. `flow` names the responder's flow in the opening message only."""
+
+    session: bytes
+    number: int
+    flow: str
+    body: bytes
+
+
+class Step(Value, frozen=True):
+    """One step of a flow's progress as shown to people; nested."""
+
+    name: str
+    state: str
+    waiting_on: str = ""
+    started_ms: int = 0
+    ended_ms: int = 0
+    steps: tuple[Step, ...] = ()
+
+
+# events ---------------------------------------------------------------------------------------------------------------
+
+
+class AskedFlow(Value, frozen=True):
+    """A user (or another flow) asks for a flow; the id is the client's request id, so asking twice is harmless."""
+
+    id: str
+    kind: str
+    arguments: bytes
+    parent: str = ""
+
+
+class AskedCancel(Value, frozen=True):
+    """A user asks to cancel a flow where that is safe."""
+
+    id: str
+
+
+class AskedKill(Value, frozen=True):
+    """An operator ends a flow that will not end; an audit record keeps who and why."""
+
+    id: str
+    who: str
+    reason: str
+
+
+class AskedRetry(Value, frozen=True):
+    """An operator asks to run a failed flow again from its journal."""
+
+    id: str
+
+
+class AnsweredPerson(Value, frozen=True):
+    """A person decided an item of the inbox."""
+
+    item: str
+    approved: bool
+    reason: str
+
+
+class HeardMessage(Value, frozen=True):
+    """A message of a talk, delivered once and in order by the session layer."""
+
+    peer: bytes
+    message: FlowMessage
+
+
+class HeardNotary(Value, frozen=True):
+    """A notary's answer to the request with this id."""
+
+    request: bytes
+    answer: bytes
+
+
+class Ticked(Value, frozen=True):
+    """Time has come to a moment for which something waits."""
+
+
+Event = AskedFlow | AskedCancel | AskedKill | AskedRetry | AnsweredPerson | HeardMessage | HeardNotary | Ticked
+
+
+# effects --------------------------------------------------------------------------------------------------------------
+
+
+class SendMessage(Value, frozen=True):
+    """Hand a message to the session layer, which delivers it once and in order."""
+
+    peer: bytes
+    message: FlowMessage
+
+
+class SubmitNotary(Value, frozen=True):
+    """Send a request to a notary; sent again until it is answered."""
+
+    id: bytes
+    notary: bytes
+    request: bytes
+
+
+class TellProgress(Value, frozen=True):
+    """A flow's progress or state changed; whoever watches it is told."""
+
+    flow: str
+    state: str
+    steps: tuple[Step, ...]
+
+
+class StartFlow(Value, frozen=True):
+    """Start another flow in the same turn."""
+
+    event: AskedFlow
+
+
+Effect = SendMessage | SubmitNotary | TellProgress | StartFlow
+
+
+# what a flow awaits ---------------------------------------------------------------------------------------------------
+
+
+class Once(Value, frozen=True):
+    """Run a function once; its result is kept in the journal and not computed again. `kind` types it on replay."""
+
+    name: str
+    function: Any
+    kind: Any
+
+
+class Send(Value, frozen=True):
+    """Send a body in a talk."""
+
+    peer: bytes
+    session: bytes
+    flow: str
+    body: bytes
+
+
+class Receive(Value, frozen=True):
+    """Wait for the next body of a talk, until a time where one is given (result None when it passed)."""
+
+    session: bytes
+    peer: bytes
+    until_ms: int | None
+
+
+class AskNotary(Value, frozen=True):
+    """Send a request to a notary and wait for its answer."""
+
+    notary: bytes
+    request: bytes
+
+
+class Sleep(Value, frozen=True):
+    """Wait until a time."""
+
+    until_ms: int
+
+
+class AskPerson(Value, frozen=True):
+    """Put an item into a person's inbox and wait for the decision."""
+
+    kind: str
+    summary: dict[str, Any]
+
+
+Awaited = Once | Send | Receive | AskNotary | Sleep | AskPerson
+
+
+class Decision(Value, frozen=True):
+    """What a person decided."""
+
+    approved: bool
+    reason: str
+
+
+class Signal(Wire, frozen=True, tag="refused"):
+    """A refusal as it travels and as a journal keeps it."""
+
+    code: str
+    message: str
+    values: dict[str, Any]
+
+
+NotaryRequestId = Hash32

@@ -1,0 +1,219 @@
+"""One organisation's node as a machine of turns: events in, one commit, effects out (house principle 3).
+
+A turn takes what has come in, steps sessions and flows, writes journal, vault and outbox in one database transaction,
+and only then hands out frames. If a turn fails as a whole it is rolled back and its events are tried one by one, so that
+one bad event cannot take the others with it. The same code runs in production and in the simulation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import digest
+from interfirm.base.values import Value, Wire
+from interfirm.node.flows import types as flow_events
+from interfirm.node.flows.machine import FlowEngine
+from interfirm.node.flows.types import FlowMessage, HeardMessage, HeardNotary, SendMessage, SubmitNotary, TellProgress
+from interfirm.node.network import machine as sessions_machine
+from interfirm.node.network import types as net
+from interfirm.node.network.frames import Message
+from interfirm.node.sessions_store import kept_sessions, store
+from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.vault import Vault
+
+FLOW, NOTARY_REQUEST, NOTARY_ANSWER, NOTARY_TELL = "flow", "notary-request", "notary-answer", "notary-tell"
+
+
+class NotaryLetter(Wire, frozen=True):
+    """A request to a notary or its answer, with the asker's name for it."""
+
+    id: bytes
+    body: bytes
+
+
+class HeardTell(Value, frozen=True):
+    """A notary told a subscriber something."""
+
+    notary: bytes
+    body: bytes
+
+
+class Refused(Value, frozen=True):
+    """An event was refused: told to who asked."""
+
+    event: object
+    refusal: Refusal
+
+
+class WakeAt(Value, frozen=True):
+    """Call with no events at this time or earlier."""
+
+    at_ms: int
+
+
+Effect = net.SendFrame | net.Connect | net.Close | net.Tell | TellProgress | Refused | WakeAt | HeardTell
+
+
+class Node:
+    """See the module. `peers_of_notary` maps a notary id to the identity whose session leads to it."""
+
+    def __init__(self, vault: Vault, flows: FlowEngine, *, notary_peers: dict[bytes, bytes]) -> None:
+        self.vault = vault
+        self.flows = flows
+        self.notary_peers = notary_peers
+        self.sessions = net.Sessions()
+        self._queue: deque[object] = deque()
+        self._out: list[Effect] = []
+        self._handled: dict[bytes, tuple[int, int]] = {}
+        self._wake_ms: int | None = None
+        self._now_ms = 0
+
+    def start(self, now_ms: int) -> list[Effect]:
+        """Load sessions, rebuild flows; the first turn."""
+        self._begin(now_ms)
+        with self.vault.turn() as turn:
+            self.sessions = sessions_machine.restore(kept_sessions(turn))
+            self._flow_effects(self.flows.start(turn, now_ms))
+            self._queue.append(net.Ticked(at_ms=now_ms))
+            self._drain(turn)
+        return self._release()
+
+    def turn(self, events: Sequence[object], now_ms: int) -> list[Effect]:
+        """Handle events in one commit; returns what to release. An event that is refused comes back as `Refused`."""
+        before = self.sessions
+        try:
+            return self._attempt(events, now_ms)
+        except Exception:
+            self._restart(before, now_ms)
+            if len(events) <= 1:
+                raise
+        effects: list[Effect] = []
+        for event in events:
+            before = self.sessions
+            try:
+                effects.extend(self._attempt([event], now_ms))
+            except Exception as failure:  # what cannot be handled alone is told and left; the others go on
+                self._restart(before, now_ms)
+                refusal = Refusal("node.failed", "the event could not be handled", reason=repr(failure)[:500])
+                effects.append(Refused(event=event, refusal=refusal))
+        return effects
+
+    def _attempt(self, events: Sequence[object], now_ms: int) -> list[Effect]:
+        self._begin(now_ms)
+        with self.vault.turn() as turn:
+            for event in events:
+                self._queue.append(event)
+                self._drain(turn)
+            if not events or (self._wake_ms is not None and now_ms >= self._wake_ms):
+                self._queue.extend((net.Ticked(at_ms=now_ms), flow_events.Ticked()))
+                self._drain(turn)
+            self._plan_wake(turn)
+        return self._release()
+
+    def _begin(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        self._queue.clear()
+        self._out = []
+        self._handled = {}
+
+    def _restart(self, sessions: net.Sessions, now_ms: int) -> None:
+        """After a rollback: what is in memory is made again from what was committed."""
+        self.flows.forget()
+        self.sessions = sessions
+        self._begin(now_ms)
+        with self.vault.turn() as turn:
+            self._flow_effects(self.flows.start(turn, now_ms))
+            self._drain(turn)
+
+    def _release(self) -> list[Effect]:
+        """After the commit: acknowledge what was handled, and hand out everything."""
+        for peer, (epoch, sequence) in self._handled.items():
+            done = net.SawCommitted(peer=peer, epoch=epoch, sequence=sequence, at_ms=self._now_ms)
+            self.sessions, effects = sessions_machine.step(self.sessions, done)
+            self._out.extend(e for e in effects if isinstance(e, net.SendFrame))
+        out, self._out = self._out, []
+        return out
+
+    # inside a turn ------------------------------------------------------------------------------------------------
+
+    def _drain(self, turn: Turn) -> None:
+        while self._queue:
+            event = self._queue.popleft()
+            try:
+                self._handle(turn, event)
+            except Refusal as refusal:
+                self._out.append(Refused(event=event, refusal=refusal))
+
+    def _handle(self, turn: Turn, event: object) -> None:
+        if isinstance(event, net.Event):
+            self.sessions, effects = sessions_machine.step(self.sessions, event)
+            for effect in effects:
+                self._session_effect(turn, effect)
+        else:
+            assert isinstance(event, flow_events.Event), event
+            self._flow_effects(self.flows.step(turn, event, self._now_ms))
+
+    def _session_effect(self, turn: Turn, effect: net.Effect) -> None:
+        match effect:
+            case net.StoreMessage() | net.DropMessages() | net.StoreOutbox():
+                store(turn, effect)
+            case net.DeliverMessage():
+                self._handled[effect.peer] = (effect.epoch, effect.sequence)
+                store(turn, effect)
+                try:
+                    self._deliver(effect)
+                except Refusal as refusal:  # a peer's garbage is told and counts as handled, or it would come for ever
+                    self._out.append(Refused(event=effect, refusal=refusal))
+            case net.Wake():
+                self._wake_before(effect.at_ms)
+            case _:
+                self._out.append(effect)
+
+    def _deliver(self, delivered: net.DeliverMessage) -> None:
+        """A message for this node: to its flow, or to whoever asked the notary."""
+        message, peer = delivered.message, delivered.peer
+        if message.topic == FLOW:
+            self._queue.append(HeardMessage(peer=peer, message=codec.decode(message.body, FlowMessage)))
+        elif message.topic == NOTARY_ANSWER and peer in self.notary_peers.values():
+            letter = codec.decode(message.body, NotaryLetter)
+            self._queue.append(HeardNotary(request=letter.id, answer=letter.body))
+        elif message.topic == NOTARY_TELL and peer in self.notary_peers.values():
+            self._out.append(HeardTell(notary=peer, body=message.body))
+        else:
+            raise Refusal("node.topic", "a message of a topic that is not for this node", topic=message.topic[:40])
+
+    def _flow_effects(self, effects: Sequence[flow_events.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case SendMessage():
+                    name = digest("message", effect.message.session, effect.message.number)
+                    self._send(effect.peer, FLOW, name, codec.encode(effect.message))
+                case SubmitNotary():
+                    peer = self.notary_peers.get(effect.notary)
+                    if peer is None:
+                        raise Refusal("node.notary", "this notary is not known here", notary=effect.notary)
+                    letter = NotaryLetter(id=effect.id, body=effect.request)
+                    self._send(peer, NOTARY_REQUEST, effect.id, codec.encode(letter))
+                case TellProgress():
+                    self._out.append(effect)
+                case _:
+                    raise AssertionError(effect)
+
+    def _send(self, peer: bytes, topic: str, name: bytes, body: bytes) -> None:
+        message = Message(message_id=name, topic=topic, body=body)
+        self._queue.append(net.AskedSend(peer=peer, message=message, at_ms=self._now_ms))
+
+    # time ---------------------------------------------------------------------------------------------------------
+
+    def _wake_before(self, at_ms: int) -> None:
+        if self._wake_ms is None or at_ms < self._wake_ms or self._wake_ms <= self._now_ms:
+            self._wake_ms = at_ms
+        self._out.append(WakeAt(at_ms=at_ms))
+
+    def _plan_wake(self, turn: Turn) -> None:
+        for at_ms in (turn.next_timer_ms(), turn.next_notary_request_ms()):
+            if at_ms is not None:
+                self._wake_before(at_ms)

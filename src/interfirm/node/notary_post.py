@@ -1,0 +1,94 @@
+"""A notary's side of its sessions: letters in, one batch for the host, letters out.
+
+A notary keeps no session state on disk: its host remembers every acceptance by id, so an asker that heard nothing asks
+again and gets the same answer. All requests of a turn are one batch, judged and committed together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import digest
+from interfirm.base.time import Instant
+from interfirm.node.network import machine as sessions_machine
+from interfirm.node.network import types as net
+from interfirm.node.network.frames import Message
+from interfirm.node.node import NOTARY_ANSWER, NOTARY_REQUEST, NOTARY_TELL, NotaryLetter
+from interfirm.notary.types import Tell
+
+
+class Host(Protocol):
+    """A notary host as the post uses it."""
+
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> tuple[list[bytes], Sequence[Tell]]:
+        """Encoded answers to (requester, encoded request) pairs in order, committed; and what subscribers are told."""
+
+
+Effect = net.SendFrame | net.Connect | net.Close | net.Tell | net.Wake
+
+
+class NotaryPost:
+    """Turns of a notary: session events in, frames out."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.sessions = net.Sessions()
+        self._told = 0
+
+    def turn(self, events: Sequence[net.Event], now_ms: int) -> list[Effect]:
+        """Handle session events; every request among them is judged in one batch."""
+        out: list[Effect] = []
+        letters: list[tuple[bytes, NotaryLetter]] = []
+        handled: dict[bytes, tuple[int, int]] = {}
+        for event in events:
+            for effect in self._step(event, out):
+                handled[effect.peer] = (effect.epoch, effect.sequence)
+                letter = self._letter(effect, out)
+                if letter is not None:
+                    letters.append((effect.peer, letter))
+        if letters:
+            self._answer(letters, now_ms, out)
+        for peer, (epoch, sequence) in handled.items():
+            self._step(net.SawCommitted(peer=peer, epoch=epoch, sequence=sequence, at_ms=now_ms), out)
+        return out
+
+    def _step(self, event: net.Event, out: list[Effect]) -> list[net.DeliverMessage]:
+        self.sessions, effects = sessions_machine.step(self.sessions, event)
+        delivered = []
+        for effect in effects:
+            if isinstance(effect, net.DeliverMessage):
+                delivered.append(effect)
+            elif not isinstance(effect, (net.StoreMessage, net.DropMessages, net.StoreOutbox)):
+                out.append(effect)
+        return delivered
+
+    def _letter(self, delivered: net.DeliverMessage, out: list[Effect]) -> NotaryLetter | None:
+        message, peer = delivered.message, delivered.peer
+        try:
+            if message.topic != NOTARY_REQUEST:
+                raise Refusal("notary.topic", "a notary takes requests only", topic=message.topic[:40])
+            return codec.decode(message.body, NotaryLetter)
+        except Refusal as refusal:
+            out.append(net.Tell(peer=peer, code=refusal.code, reason=refusal.message, values={}))
+            return None
+
+    def _answer(self, letters: list[tuple[bytes, NotaryLetter]], now_ms: int, out: list[Effect]) -> None:
+        requests = [(peer, letter.body) for peer, letter in letters]
+        answers, tells = self._host.handle_batch(requests, Instant(now_ms))
+        for (peer, letter), answer in zip(letters, answers, strict=True):
+            body = codec.encode(NotaryLetter(id=letter.id, body=answer))
+            self._send(peer, NOTARY_ANSWER, digest("answer", letter.id, answer), body, now_ms, out)
+        for tell in tells:
+            self._told += 1
+            body = codec.encode_plain([tell.kind, tell.subject, tell.detail])
+            self._send(tell.identity, NOTARY_TELL, digest("tell", body, now_ms, self._told), body, now_ms, out)
+
+    def _send(self, peer: bytes, topic: str, name: bytes, body: bytes, now_ms: int, out: list[Effect]) -> None:
+        message = Message(message_id=name, topic=topic, body=body)
+        try:
+            self._step(net.AskedSend(peer=peer, message=message, at_ms=now_ms), out)
+        except Refusal as refusal:  # a peer that takes no answers: it will ask again
+            out.append(net.Tell(peer=peer, code=refusal.code, reason=refusal.message, values={}))
