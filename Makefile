@@ -1,0 +1,44 @@
+# Everything a newcomer needs: `make demo` and `make test`. Both set up .venv from the lock file first.
+PYTHON ?= python3
+ARGS ?=
+UV_VERSION := 0.13.8
+UV := .venv/bin/uv
+RUN := .venv/bin
+
+.PHONY: demo test setup lint types imports unit sims docs bench format clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.ready ## the environment, from uv.lock
+
+.venv/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "interfirm needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@test -x $(UV) || { $(PYTHON) -m venv .venv || { echo "cannot make .venv; on Debian: apt-get install python3-venv"; exit 1; }; \
+		$(RUN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"; }
+	@$(UV) sync --frozen --quiet --inexact
+	@touch $@
+
+demo: setup ## five firms, a notary and an invoice that nobody can finance twice (ARGS="--keep", "--json FILE", "--invoice FILE")
+	@$(RUN)/interfirm demo $(ARGS)
+
+test: setup ## everything that CI runs
+	@tools/test
+
+lint: setup ## ruff
+	$(RUN)/ruff check . && $(RUN)/ruff format --check .
+
+types: setup ## mypy --strict
+	$(RUN)/mypy --strict src
+
+imports: setup ## layers and purity
+	$(RUN)/lint-imports
+
+format: setup ## rewrite the code in house style
+	$(RUN)/ruff check --fix . ; $(RUN)/ruff format .
+
+bench: setup ## all benchmarks, as a table
+	$(RUN)/interfirm bench all
+
+clean: ## remove the environment and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
