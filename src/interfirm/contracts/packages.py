@@ -167,6 +167,11 @@ class TemplateCode:
         return _resolved(contract, transaction) if self.refs and transaction is not None else contract
 
     @property
+    def required(self) -> list[str]:
+        """Names of fields without a default."""
+        return [field.name for field in msgspec.structs.fields(self.cls) if field.required]
+
+    @property
     def private_fields(self) -> list[str]:
         """Names of fields that are on the ledger only as commitments."""
         return [name for name, kind in self.fields.items() if _mentions(kind, language.Private)]

@@ -33,7 +33,7 @@ from interfirm.ledger.types import (
 )
 from interfirm.ledger.verification import Verified, names_from
 from interfirm.node.vault.turn import Turn
-from interfirm.node.vault.types import StoredContract, StoredTransaction
+from interfirm.node.vault.types import StoredContract, StoredTransaction, TransactionStatus
 from interfirm.notary.types import Notarise
 
 
@@ -101,10 +101,15 @@ class Books:
         if transaction is None or not transaction.receipt:
             raise Refusal("vault.not-notarised", "the contract's transaction has no receipt", index=ref.index)
         return Disclosure(
-            ref=ref, template=stored.template, payload=stored.payload, payload_seed=stored.payload_seed,
-            confirmers_salt=stored.confirmers_salt, entry=codec.decode(stored.entry, CreateEntry),
-            skeleton=codec.decode(transaction.skeleton, Skeleton), receipt=transaction.receipt,
-        )  # fmt: skip
+            ref=ref,
+            template=stored.template,
+            payload=stored.payload,
+            payload_seed=stored.payload_seed,
+            confirmers_salt=stored.confirmers_salt,
+            entry=codec.decode(stored.entry, CreateEntry),
+            skeleton=codec.decode(transaction.skeleton, Skeleton),
+            receipt=transaction.receipt,
+        )
 
     def keep_disclosed(self, turn: Turn, disclosure: Disclosure) -> None:
         """Keep a contract that somebody disclosed, for use as an input; checked when it is used."""
@@ -123,7 +128,7 @@ class Books:
         return Plan(actions=actions, claims={owner: tuple(alphas) for owner, alphas in claims.items()})
 
     def notary_of(self, turn: Turn, plan: Plan, default: bytes) -> bytes:
-        """The one notary at which all inputs live; `default` where there are none. Refusal `ledger.notary` if several."""
+        """The one notary at which all inputs live, else `default`; Refusal `ledger.notary` where there are several."""
         found = {
             d.skeleton.header.notary
             for ref in inputs_of(plan.actions)
@@ -156,9 +161,15 @@ class Books:
             return found, self.claim_output(owner, alpha, found)
 
         return builder.build(
-            plan.actions, seed=seed, network=self.network, notary=notary, window=window,
-            names=names_from(self.engine), claim_proof=proof, unreachable=unreachable,
-        )  # fmt: skip
+            plan.actions,
+            seed=seed,
+            network=self.network,
+            notary=notary,
+            window=window,
+            names=names_from(self.engine),
+            claim_proof=proof,
+            unreachable=unreachable,
+        )
 
     def view(self, turn: Turn, draft: Draft, party: bytes) -> View:
         """The party's view of a draft, with the inputs it needs disclosed."""
@@ -243,12 +254,21 @@ class Books:
         self._consume(turn, verified)
         return [ref for ref in made if ref is not None]
 
-    def stored(self, verified: Verified, *, receipt: bytes, status: str, flow: str, now_ms: int) -> StoredTransaction:
+    def stored(
+        self, verified: Verified, *, receipt: bytes, status: TransactionStatus, flow: str, now_ms: int
+    ) -> StoredTransaction:
         """A verified view as the vault keeps it."""
         return StoredTransaction(
-            id=verified.id, view=codec.encode(verified.view), skeleton=codec.encode(verified.skeleton), receipt=receipt,
-            status=status, notary=verified.view.header.notary, flow=flow, height=0, time_ms=now_ms,
-        )  # fmt: skip
+            id=verified.id,
+            view=codec.encode(verified.view),
+            skeleton=codec.encode(verified.skeleton),
+            receipt=receipt,
+            status=status,
+            notary=verified.view.header.notary,
+            flow=flow,
+            height=0,
+            time_ms=now_ms,
+        )
 
     def _create(self, turn: Turn, verified: Verified, index: int, now_ms: int) -> ContractRef | None:
         contract = verified.created[index]
@@ -272,7 +292,7 @@ class Books:
                 observers=action.observers,
                 known_valid=True,
                 time_ms=now_ms,
-            )  # fmt: skip
+            )
         )
         return ref
 

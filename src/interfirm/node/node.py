@@ -1,8 +1,8 @@
 """One organisation's node as a machine of turns: events in, one commit, effects out (house principle 3).
 
 A turn takes what has come in, steps sessions and flows, writes journal, vault and outbox in one database transaction,
-and only then hands out frames. If a turn fails as a whole it is rolled back and its events are tried one by one, so that
-one bad event cannot take the others with it. The same code runs in production and in the simulation.
+and only then hands out frames. If a turn fails as a whole it is rolled back and its events are tried one by one, so
+that one bad event cannot take the others with it. The same code runs in production and in the simulation.
 """
 
 from __future__ import annotations

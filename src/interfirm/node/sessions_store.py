@@ -55,7 +55,7 @@ def kept_sessions(turn: Turn) -> list[net.Kept]:
                 outbox=outbox,
                 heard_epoch=heard_epoch,
                 committed=committed,
-            )  # fmt: skip
+            )
         )
     return found
 

@@ -47,8 +47,8 @@ class Session:
         flow, self._opening = self._opening, ""
         return Await(Send(peer=self.peer, session=self.id, flow=flow, body=codec.encode(body)))
 
-    async def receive(self, kind: type[R], *, until_ms: int | None = None, who: str = "") -> R | None:
-        """The next body as a wire value of `kind`; None when `until_ms` passed first."""
+    async def receive(self, kind: Any, *, until_ms: int | None = None, who: str = "") -> Any:
+        """The next body as a wire value of `kind` (a union is one too); None when `until_ms` passed first."""
         self._context.waiting_on = who
         body: bytes | None = await Await(Receive(session=self.id, peer=self.peer, until_ms=until_ms))
         self._context.waiting_on = ""
@@ -61,7 +61,7 @@ class Context:
     def __init__(self, flow: str, services: Any) -> None:
         self.flow = flow
         self.services = services
-        self.turn: Turn = None  # type: ignore[assignment]  # set by the engine before every step
+        self.turn: Turn  # set by the engine before every step
         self.now_ms = 0
         self.steps: list[_OpenStep] = []
         self.top: list[_OpenStep] = []

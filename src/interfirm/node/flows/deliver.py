@@ -59,7 +59,7 @@ async def share(ctx: Context, arguments: bytes) -> int:
     talk = ctx.open(asked.to, "take-shared")
     with ctx.step(f"Share with {services.name_of(asked.to)}"):
         await talk.send(Shared(disclosures=disclosures, history=()))
-        reply = await talk.receive(Taken | Declined, who=services.name_of(asked.to))  # type: ignore[arg-type]  # a union is a type form
+        reply = await talk.receive(Taken | Declined, who=services.name_of(asked.to))
     if isinstance(reply, Declined):
         raise Refusal("flow.declined", reply.reason, rule=reply.code)
     return len(disclosures)
@@ -153,7 +153,7 @@ async def recover(ctx: Context, arguments: bytes) -> int:
             given = await talk.receive(TransactionsGiven, who=services.name_of(asked.peer))
             assert given is not None
             for delivery in given.deliveries:
-                await ctx.once("record", lambda d=delivery: _take(ctx, d), None)  # type: ignore[misc]  # bound now
+                await ctx.once("record", lambda d=delivery: _take(ctx, d), None)
                 count += 1
             if not given.after:
                 return count

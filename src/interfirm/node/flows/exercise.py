@@ -140,7 +140,7 @@ async def _ask_claims(ctx: Context, owner: bytes, commands: tuple[Command, ...],
     talk = ctx.open(owner, "prove-claims")
     services: Services = ctx.services
     await talk.send(ClaimsAsked(commands=commands, window=window, inputs=()))
-    reply = await talk.receive(ClaimsProved | Declined, who=services.name_of(owner))  # type: ignore[arg-type]  # a union is a type form
+    reply = await talk.receive(ClaimsProved | Declined, who=services.name_of(owner))
     if isinstance(reply, Declined):
         raise Refusal(reply.code, reply.reason, **reply.values)
     assert isinstance(reply, ClaimsProved)
@@ -182,11 +182,11 @@ def _proposal(ctx: Context, draft: Draft, party: bytes, note: str) -> Proposal:
 async def _signature(ctx: Context, draft: Draft, party: bytes, talk: Session) -> TransactionSignature:
     services: Services = ctx.services
     until_ms = draft.header.window.upper.ms
-    reply = await talk.receive(Reply, until_ms=until_ms, who=services.name_of(party))  # type: ignore[arg-type]  # a union is a type form
+    reply = await talk.receive(Reply, until_ms=until_ms, who=services.name_of(party))
     if isinstance(reply, Wanted):
         view = services.books.view(ctx.turn, draft, party)
         await talk.send(Given(history=services.books.history(ctx.turn, view, party, all_of_it=True)))
-        reply = await talk.receive(Reply, until_ms=until_ms, who=services.name_of(party))  # type: ignore[arg-type]  # a union is a type form
+        reply = await talk.receive(Reply, until_ms=until_ms, who=services.name_of(party))
     if reply is None:
         raise Refusal("flow.no-answer", "a signer did not answer in time", party=services.name_of(party))
     if isinstance(reply, (Declined, Wanted)):

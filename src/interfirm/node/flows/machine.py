@@ -152,9 +152,16 @@ class FlowEngine:
         if event.kind not in self._code:
             raise Refusal("flow.kind", "there is no such flow", kind=event.kind[:80])
         record = FlowRecord(
-            id=event.id, kind=event.kind, arguments=event.arguments, state="running", progress=b"", result=b"",
-            started_ms=self._now_ms, changed_ms=self._now_ms, parent=event.parent,
-        )  # fmt: skip
+            id=event.id,
+            kind=event.kind,
+            arguments=event.arguments,
+            state="running",
+            progress=b"",
+            result=b"",
+            started_ms=self._now_ms,
+            changed_ms=self._now_ms,
+            parent=event.parent,
+        )
         self._turn.put_flow(record)
         running = self._make(record)
         self._append(running, _pack(["version", JOURNAL_VERSION]))
@@ -267,7 +274,7 @@ class FlowEngine:
                     request=request.request,
                     attempts=0,
                     next_ms=self._now_ms + RESEND_MS,
-                )  # fmt: skip
+                )
             )
             self._effects.append(SubmitNotary(id=name, notary=request.notary, request=request.request))
         elif isinstance(request, Sleep):
@@ -284,7 +291,7 @@ class FlowEngine:
                         created_ms=self._now_ms,
                         state="open",
                         reason="",
-                    )  # fmt: skip
+                    )
                 )
         self._keep(running, "waiting")
         return None

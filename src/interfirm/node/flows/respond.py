@@ -72,7 +72,7 @@ async def _complete_history(ctx: Context, talk: Session, proposal: Proposal) -> 
     if not await ctx.once("history", lacking, bool):
         return proposal.history
     await talk.send(Wanted(refs=tuple(d.ref for d in proposal.view.inputs)))
-    given = await talk.receive(OutcomeOrDropped)  # type: ignore[arg-type]  # a union is a type form
+    given = await talk.receive(OutcomeOrDropped)
     if not isinstance(given, Given):
         raise Refusal("flow.message", "the history was not given")
     return given.history
@@ -140,7 +140,7 @@ async def _outcome(ctx: Context, talk: Session, verified: Verified, proposer: st
     services: Services = ctx.services
     with ctx.step("Wait for the outcome"):
         until_ms = verified.view.header.window.upper.ms + GRACE_MS
-        outcome = await talk.receive(OutcomeOrDropped, until_ms=until_ms, who=proposer)  # type: ignore[arg-type]  # a union is a type form
+        outcome = await talk.receive(OutcomeOrDropped, until_ms=until_ms, who=proposer)
         receipt = outcome.receipt if isinstance(outcome, Outcome) else b""
         if outcome is None:
             receipt = await _ask_notary(ctx, verified)

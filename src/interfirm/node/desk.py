@@ -1,0 +1,433 @@
+"""Everything a person or system may ask of a node, by name: the one set of operations behind every door.
+
+An operation reads the vault and answers at once with JSON-ready data, or names a flow to start and be waited for.
+Business modules add their own operations (`commands.py` in their folder). Refusals carry their codes to the door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.time import Instant, Window
+from interfirm.base.values import Value
+from interfirm.contracts.packages import TemplateCode
+from interfirm.contracts.types import Command, ContractRef, Create, CreateCommand, ExerciseCommand, walk
+from interfirm.ledger.authority import required_signers
+from interfirm.ledger.private import commit_private
+from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
+from interfirm.node.flows.exercise import ExerciseArguments
+from interfirm.node.flows.messages import PrivateValue
+from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry, Step
+from interfirm.node.forms import Forms, Names, read_instant, ref_of, ref_text
+from interfirm.node.services import Services
+from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.types import FlowRecord, StoredContract
+from interfirm.node.vault.vault import Vault
+
+
+class Start(Value, frozen=True):
+    """Start this flow (or hand in this event), and answer with what it comes to."""
+
+    event: AskedFlow | AnsweredPerson | AskedCancel | AskedKill | AskedRetry
+    privates: tuple[PrivateValue, ...] = ()
+
+
+Answer = dict[str, Any] | Start
+Operation = Callable[["Desk", dict[str, Any]], Answer]
+
+
+class Desk:
+    """The operations of one node."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        services: Services,
+        names: Names,
+        *,
+        now_ms: Callable[[], int],
+        operations: Mapping[str, Operation] | None = None,
+    ) -> None:
+        self.vault = vault
+        self.services = services
+        self.books = services.books
+        self.engine = services.books.engine
+        self.names = names
+        self.now_ms = now_ms
+        self.forms = Forms(names, self._commit)
+        self.operations: dict[str, Operation] = {**OPERATIONS, **(operations or {})}
+
+    @property
+    def me(self) -> bytes:
+        """This organisation's identity id."""
+        return self.books.keys.identity
+
+    def handle(self, name: str, arguments: dict[str, Any]) -> Answer:
+        """Carry an operation out; Refusal `desk.operation` where there is none of this name."""
+        operation = self.operations.get(name)
+        if operation is None:
+            raise Refusal(
+                "desk.operation", "there is no such operation", operation=name[:80], known=sorted(self.operations)
+            )
+        return operation(self, arguments)
+
+    # starting what changes the ledger ---------------------------------------------------------------------------
+
+    def create_command(self, template: str, fields: Mapping[str, Any], privates: list[PrivateValue]) -> CreateCommand:
+        """The command that creates a contract from JSON fields."""
+        code = self.engine.named(template)
+        missing = [n for n in code.fields if n not in fields and n in code.required]
+        unknown = [n for n in fields if n not in code.fields]
+        if missing or unknown:
+            raise Refusal(
+                "form.fields", "fields are missing or unknown", template=template, missing=missing, unknown=unknown
+            )
+        typed = {n: self.forms.read(code.fields[n], v, at=n, privates=privates) for n, v in fields.items()}
+        return CreateCommand(template=code.id, payload=codec.plain(code.cls(**typed)))
+
+    def exercise_command(
+        self, turn: Turn, ref: ContractRef, choice: str, arguments: Mapping[str, Any], privates: list[PrivateValue]
+    ) -> ExerciseCommand:
+        """The command that exercises a choice with JSON arguments."""
+        code = self.code_of(turn, ref)
+        chosen = code.choices.get(choice)
+        if chosen is None:
+            raise Refusal(
+                "contract.choice", "the template has no such choice", choice=choice, choices=list(code.choices)
+            )
+        unknown = [n for n in arguments if n not in chosen.parameters]
+        if unknown:
+            raise Refusal(
+                "form.fields", "the choice takes other arguments", takes=list(chosen.parameters), unknown=unknown
+            )
+        typed = {n: self.forms.read(chosen.parameters[n], v, at=n, privates=privates) for n, v in arguments.items()}
+        return ExerciseCommand(ref=ref, template=code.id, choice=choice, arguments=chosen.arguments_plain(typed))
+
+    def code_of(self, turn: Turn, ref: ContractRef) -> TemplateCode:
+        """The template of a contract that this node knows."""
+        return self.engine.template(self.books.lookup(turn)(ref).template)
+
+    def contract(self, turn: Turn, ref: ContractRef) -> Any:
+        """The typed contract at a ref."""
+        found = self.books.lookup(turn)(ref)
+        return self.engine.template(found.template).read(found.payload, ref.transaction)
+
+    def submit(
+        self,
+        commands: Sequence[Command],
+        *,
+        request: str,
+        arguments: Mapping[str, Any] | None = None,
+        privates: Sequence[PrivateValue] = (),
+        note: str = "",
+    ) -> Start:
+        """Start the exercise flow for commands; `request` is the client's id, so asking twice is harmless."""
+        given = arguments or {}
+        asked = ExerciseArguments(
+            commands=tuple(commands),
+            lower_ms=_moment(given.get("not_before")),
+            upper_ms=_moment(given.get("until")),
+            unreachable=tuple(self.names.identity_of(name) for name in given.get("unreachable", [])),
+            note=note or str(given.get("note", "")),
+        )
+        event = AskedFlow(id=request, kind="exercise", arguments=msgspec.msgpack.encode(asked))
+        return Start(event=event, privates=tuple(privates))
+
+    def request_id(self, arguments: Mapping[str, Any]) -> str:
+        """The client's request id, or a fresh one."""
+        given = str(arguments.get("request", ""))
+        if len(given) > 100:
+            raise Refusal("desk.request", "a request id has at most 100 characters", chars=len(given))
+        return given or self.services.random(16).hex()
+
+    def _commit(self, value: Any, subject: str) -> PrivateValue:
+        salt = self.services.random(32)
+        return PrivateValue(commitment=commit_private(salt, value), subject=subject, value=value, salt=salt)
+
+    # showing ------------------------------------------------------------------------------------------------------
+
+    def shown(self, stored: StoredContract) -> dict[str, Any]:
+        """A contract as JSON: ref, template, status, fields."""
+        code = self.engine.template(stored.template)
+        return {
+            "ref": ref_text(stored.ref),
+            "template": self.template_name(code),
+            "status": stored.status,
+            "consumer": stored.consumer.hex() if stored.consumer else None,
+            "signatories": [self.names.name_of(p) for p in stored.signatories],
+            "observers": [self.names.name_of(p) for p in stored.observers],
+            "fields": self.forms.write(code.read(stored.payload, stored.ref.transaction)),
+        }
+
+    def template_name(self, code: TemplateCode) -> str:
+        """`folder.Name` of a template."""
+        return f"{self.engine.packages[code.id.package].name.rpartition('.')[2]}.{code.id.name}"
+
+    def page(
+        self,
+        turn: Turn,
+        template: str,
+        *,
+        status: str | None = "active",
+        where: Mapping[str, Any] | None = None,
+        order_by: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[StoredContract], str | None]:
+        """A page of contracts of one template and the cursor of the next."""
+        code = self.engine.named(template)
+        page = turn.contracts_of(code.id, status=status, where=where or {}, order_by=order_by, after=after, limit=limit)
+        return list(page.rows), page.next_cursor
+
+    def every(self, turn: Turn, template: str, *, status: str | None = "active") -> list[tuple[ContractRef, Any]]:
+        """All contracts of a template as (ref, typed contract), page by page."""
+        found: list[tuple[ContractRef, Any]] = []
+        after: str | None = None
+        while True:
+            rows, after = self.page(turn, template, status=status, after=after, limit=500)
+            for row in rows:
+                found.append((row.ref, self.engine.template(row.template).read(row.payload, row.ref.transaction)))
+            if after is None:
+                return found
+
+
+def _moment(value: Any) -> int | None:
+    return None if value is None else read_instant(value).ms
+
+
+def _text(arguments: dict[str, Any], name: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value:
+        raise Refusal("form.fields", "an argument is missing", argument=name)
+    return value
+
+
+def _create(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    privates: list[PrivateValue] = []
+    command = desk.create_command(_text(arguments, "template"), arguments.get("fields", {}), privates)
+    return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
+
+
+def _exercise(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    privates: list[PrivateValue] = []
+    with desk.vault.read() as turn:
+        ref = ref_of(_text(arguments, "ref"))
+        choice = _text(arguments, "choice")
+        command = desk.exercise_command(turn, ref, choice, arguments.get("arguments", {}), privates)
+    return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
+
+
+def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Interpret without doing: who must sign, who will see, what comes of it."""
+    now = desk.now_ms()
+    lower = _moment(arguments.get("not_before"))
+    upper = _moment(arguments.get("until")) or now + desk.services.window_ms
+    window = Window(lower=None if lower is None else Instant(lower), upper=Instant(upper))
+    with desk.vault.read() as turn:
+        ref = ref_of(_text(arguments, "ref"))
+        command = desk.exercise_command(turn, ref, _text(arguments, "choice"), arguments.get("arguments", {}), [])
+        actions = desk.books.plan(turn, [command], window).actions
+    made = [
+        desk.forms.write(desk.engine.template(a.template).read(a.payload, None))
+        for a in walk(actions)
+        if isinstance(a, Create)
+    ]
+    return {
+        "signers": [desk.names.name_of(p) for p in sorted(required_signers(actions, window))],
+        "informees": sorted({desk.names.name_of(p) for a in walk(actions) for p in a.informees}),
+        "creates": made,
+    }
+
+
+def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    with desk.vault.read() as turn:
+        name = arguments.get("template")
+        status = arguments.get("status", "active")
+        names = [name] if name else [desk.template_name(code) for code in desk.engine.templates()]
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        for each in names:
+            rows, cursor = desk.page(
+                turn, each, status=None if status == "all" else status, where=arguments.get("where"),
+                order_by=arguments.get("order_by"), after=arguments.get("after"), limit=int(arguments.get("limit", 50)),
+            )  # fmt: skip
+            found.extend(desk.shown(row) for row in rows)
+        return {"contracts": found, "next": cursor if name else None}
+
+
+def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    ref = ref_of(_text(arguments, "ref"))
+    with desk.vault.read() as turn:
+        stored = turn.contract(ref)
+        if stored is None:
+            raise Refusal("vault.unknown", "this contract is not in the vault", ref=ref_text(ref))
+        shown = desk.shown(stored)
+        code = desk.engine.template(stored.template)
+        shown["choices"] = {
+            name: {"by": list(c.declared.by), "arguments": list(c.parameters), "consuming": c.declared.consuming}
+            for name, c in code.choices.items()
+        }
+        shown["private"] = _privates(turn, code, stored)
+    return shown
+
+
+def _privates(turn: Turn, code: TemplateCode, stored: StoredContract) -> dict[str, Any]:
+    names = list(code.fields)
+    found: dict[str, Any] = {}
+    for name in code.private_fields:
+        plain = stored.payload[names.index(name)]
+        held = turn.private(plain[0]) if plain else None
+        found[name] = held.value if held else None
+    return found
+
+
+def _history(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    ref = ref_of(_text(arguments, "ref"))
+    with desk.vault.read() as turn:
+        return {"history": [desk.shown(stored) for stored in turn.history_of(ref)]}
+
+
+def _templates(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    return {
+        "templates": [
+            {
+                "name": desk.template_name(code),
+                "package": code.id.package.hex(),
+                "fields": {n: getattr(k, "__name__", str(k)) for n, k in code.fields.items()},
+                "choices": {n: list(c.parameters) for n, c in code.choices.items()},
+                "about": (code.cls.__doc__ or "").strip().partition("\n")[0],
+            }
+            for code in desk.engine.templates()
+        ]
+    }
+
+
+def shown_flow(record: FlowRecord) -> dict[str, Any]:
+    """A flow as JSON: id, kind, state, times, result, steps."""
+    result = msgspec.msgpack.decode(record.result) if record.result else None
+    steps = msgspec.msgpack.decode(record.progress, type=tuple[Step, ...]) if record.progress else ()
+    return {
+        "id": record.id,
+        "kind": record.kind,
+        "state": record.state,
+        "started_ms": record.started_ms,
+        "changed_ms": record.changed_ms,
+        "result": jsonable(result),
+        "steps": [shown_step(step) for step in steps],
+    }
+
+
+def shown_step(step: Step) -> dict[str, Any]:
+    """A step of progress as JSON."""
+    return {
+        "name": step.name,
+        "state": step.state,
+        "waiting_on": step.waiting_on,
+        "started_ms": step.started_ms,
+        "ended_ms": step.ended_ms,
+        "steps": [shown_step(inner) for inner in step.steps],
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """Plain data with bytes as hex."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    return value
+
+
+def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    with desk.vault.read() as turn:
+        rows = turn.flows(
+            state=arguments.get("state"), after=arguments.get("after"), limit=int(arguments.get("limit", 50))
+        )
+        return {"flows": [shown_flow(row) for row in rows]}
+
+
+def _flow(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    with desk.vault.read() as turn:
+        record = turn.flow(_text(arguments, "id"))
+    if record is None:
+        raise Refusal("flow.unknown", "there is no such flow", flow=str(arguments.get("id"))[:80])
+    return shown_flow(record)
+
+
+def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    with desk.vault.read() as turn:
+        items = turn.inbox(state=arguments.get("state", "open"))
+    return {
+        "inbox": [
+            {"id": i.id, "kind": i.kind, "state": i.state, "created_ms": i.created_ms, "reason": i.reason, **i.summary}
+            for i in items
+        ]
+    }
+
+
+def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    approved = arguments.get("approve")
+    if not isinstance(approved, bool):
+        raise Refusal("form.fields", "an argument is missing", argument="approve")
+    return Start(
+        event=AnsweredPerson(item=_text(arguments, "id"), approved=approved, reason=str(arguments.get("reason", "")))
+    )
+
+
+def _share(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    asked = ShareArguments(
+        refs=tuple(ref_of(r) for r in arguments.get("refs", [])), to=desk.names.identity_of(_text(arguments, "to"))
+    )
+    encoded = msgspec.msgpack.encode(asked)
+    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="share", arguments=encoded))
+
+
+def _recover(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    encoded = msgspec.msgpack.encode(RecoverArguments(peer=desk.names.identity_of(_text(arguments, "from"))))
+    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="recover", arguments=encoded))
+
+
+def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    return Start(event=AskedCancel(id=_text(arguments, "id")))
+
+
+def _kill(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    who, reason = _text(arguments, "who"), _text(arguments, "reason")
+    return Start(event=AskedKill(id=_text(arguments, "id"), who=who, reason=reason))
+
+
+def _retry(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    return Start(event=AskedRetry(id=_text(arguments, "id")))
+
+
+def _whoami(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    return {"name": desk.names.name_of(desk.me), "identity": desk.me.hex(), "now_ms": desk.now_ms()}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "create": _create,
+    "exercise": _exercise,
+    "preview": _preview,
+    "contracts.list": _list,
+    "contracts.show": _show,
+    "contracts.history": _history,
+    "templates": _templates,
+    "flows.list": _flows,
+    "flows.show": _flow,
+    "flows.cancel": _cancel,
+    "flows.kill": _kill,
+    "flows.retry": _retry,
+    "inbox.list": _inbox,
+    "inbox.decide": _decide,
+    "share": _share,
+    "recover": _recover,
+    "whoami": _whoami,
+}
+"""The operations every node has."""
