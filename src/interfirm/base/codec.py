@@ -7,6 +7,7 @@ Source: the IPLD dag-cbor specification; RFC 8949 section 4.2.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import libipld
@@ -19,8 +20,12 @@ T = TypeVar("T")
 _encode_block = libipld.encode_dag_cbor
 _decode_block = libipld.decode_dag_cbor
 _KEPT = (bytes,)
-# By way of msgpack, because tuples must become lists and msgspec.to_builtins keeps them; both steps are in C.
-_pack = msgspec.msgpack.Encoder().encode
+_TAG, _LINK, _FLOAT = 0xD8, b"\xd8\x2a", 0xFB
+_INTEGER_MIN = -(2**63)
+_ANY_DEPTH = -1  # never counts down to 0
+# By way of msgpack, because tuples must become lists and msgspec.to_builtins keeps them; both steps are in C. Sets have
+# an order of their own in each process, so they are sorted.
+_pack = msgspec.msgpack.Encoder(order="deterministic").encode
 _unpack = msgspec.msgpack.Decoder().decode
 
 
@@ -32,30 +37,38 @@ def plain(value: Any) -> Any:
 def encode(value: Any) -> bytes:
     """The canonical dag-cbor block of a value; integers lie in -2**63 .. 2**64 - 1, floats do not exist.
 
-    Raises Refusal `codec.value` for what has no canonical form.
+    Raises Refusal `codec.value` for what has no canonical form, `codec.depth` for nesting without end; `decode` has
+    a limit.
     """
     try:
-        return _encode_block(_unpack(_pack(value)))
+        builtins = _unpack(_pack(value))
+        data = encode_plain(builtins)
+        if _FLOAT in data:  # the first byte of a float, or any byte of something else
+            _check_items((builtins,), _ANY_DEPTH)
+    except RecursionError as error:
+        raise _too_deep() from error
     except (TypeError, ValueError, OverflowError) as error:
         raise Refusal("codec.value", "this value has no canonical form", reason=str(error)[:200]) from error
+    return data
 
 
 def encode_plain(value: Any) -> bytes:
-    """`encode` for builtins alone, without the typing step (hot paths)."""
-    return _encode_block(value)
+    """`encode` for builtins alone that are known to have a canonical form, without the checks (hot paths)."""
+    data: bytes = _encode_block(value)
+    # libipld writes a byte string that begins like a CID, as one hash in 2,500 does, as a link; there are none here
+    return _without_links(value) if _TAG in data and _LINK in data else data
 
 
 def decode_plain(data: bytes, *, bytes_max: int = LIMITS.message_bytes_max) -> Any:
     """The builtins of one canonical block.
 
     Raises Refusal `codec.size` beyond `bytes_max`, `codec.malformed` for bytes that are no block, `codec.depth` for
-    nesting beyond the limit, `codec.value` for floats, and `codec.not-canonical` for a second spelling of a block
-    (wrong order, long integers, trailing bytes).
+    nesting beyond the limit, `codec.value` for floats and integers out of range, and `codec.not-canonical` for a
+    second spelling of a block (wrong order, long integers, links, trailing bytes).
     """
     value = _decoded(data, bytes_max)
-    if _encode_block(value) != data:
+    if encode_plain(value) != data:
         raise Refusal("codec.not-canonical", "the block is not in its canonical spelling", bytes=len(data))
-    _check_plain(value, LIMITS.depth_max)
     return value
 
 
@@ -63,9 +76,9 @@ def decode(data: bytes, kind: type[T], *, bytes_max: int = LIMITS.message_bytes_
     """The value of type `kind` in one canonical block; as `decode_plain`, and `codec.shape` for another shape."""
     value = _decoded(data, bytes_max)
     typed = _typed(value, kind)
-    if _encode_block(_unpack(_pack(typed))) != data:
+    if encode_plain(_unpack(_pack(typed))) != data:
         # one comparison settles both: a second spelling of the bytes, and parts that the type does not keep
-        if _encode_block(value) != data:
+        if encode_plain(value) != data:
             raise Refusal("codec.not-canonical", "the block is not in its canonical spelling", bytes=len(data))
         raise Refusal("codec.shape", "the block holds more than its type has", kind=_name(kind))
     return typed
@@ -74,7 +87,7 @@ def decode(data: bytes, kind: type[T], *, bytes_max: int = LIMITS.message_bytes_
 def from_plain(value: Any, kind: type[T]) -> T:
     """The value of type `kind` that builtins stand for; Refusal `codec.shape` where they stand for none or for more."""
     typed = _typed(value, kind)
-    if encode(typed) != _encode_block(value):
+    if encode(typed) != encode(value):
         raise Refusal("codec.shape", "the block holds more than its type has", kind=_name(kind))
     return typed
 
@@ -83,16 +96,20 @@ def _decoded(data: bytes, bytes_max: int) -> Any:
     if len(data) > bytes_max:
         raise Refusal("codec.size", "the block is larger than allowed", bytes=len(data), bytes_max=bytes_max)
     try:
-        return _decode_block(data)
+        value = _decode_block(data)
     except RecursionError as error:
-        raise Refusal("codec.depth", "the block is nested too deeply", depth_max=LIMITS.depth_max) from error
+        raise _too_deep() from error
     except (TypeError, ValueError, OverflowError) as error:
         raise Refusal("codec.malformed", "these bytes are not a dag-cbor block", reason=str(error)[:200]) from error
+    _check_items((value,), LIMITS.depth_max + 1)
+    return value
 
 
 def _typed(value: Any, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind, builtin_types=_KEPT)
+    except RecursionError as error:
+        raise _too_deep() from error
     except (msgspec.ValidationError, ValueError, TypeError) as error:
         raise Refusal("codec.shape", "the block does not have the expected shape", reason=str(error)[:200]) from error
 
@@ -101,13 +118,42 @@ def _name(kind: Any) -> str:
     return str(getattr(kind, "__name__", kind))
 
 
-def _check_plain(value: Any, depth_left: int) -> None:
-    """Refuse what the profile has no place for (floats), and nesting beyond the limit."""
+def _check_items(items: Iterable[Any], levels_left: int) -> None:
+    """Refuse what the profile has no place for (floats, integers below 64 bits), and nesting beyond the limit."""
+    if not levels_left:
+        raise _too_deep()
+    for item in items:
+        kind = type(item)
+        if kind is bytes or kind is str:
+            continue
+        if kind is list:
+            _check_items(item, levels_left - 1)
+        elif kind is dict:
+            _check_items(item.values(), levels_left - 1)
+        elif kind is float:
+            raise Refusal("codec.value", "floats have no place in a block")
+        elif kind is int and item < _INTEGER_MIN:
+            raise Refusal("codec.value", "the integer is out of range", value=item)
+
+
+def _without_links(value: Any) -> bytes:
+    """The block of builtins, every byte string as a byte string."""
     kind = type(value)
-    if kind is list or kind is dict:
-        if not depth_left:
-            raise Refusal("codec.depth", "the block is nested too deeply", depth_max=LIMITS.depth_max)
-        for item in value if kind is list else value.values():
-            _check_plain(item, depth_left - 1)
-    elif kind is float:
-        raise Refusal("codec.value", "floats have no place in a block")
+    if kind is bytes:
+        return b"".join((_head(2, len(value)), value))
+    if kind is list or kind is tuple:
+        return _head(4, len(value)) + b"".join(map(_without_links, value))
+    if kind is dict:
+        items = sorted((_encode_block(key), key) for key in value)  # shorter keys have lower heads
+        return _head(5, len(items)) + b"".join(name + _without_links(value[key]) for name, key in items)
+    data: bytes = _encode_block(value)
+    return data
+
+
+def _head(major: int, argument: int) -> bytes:
+    first, *rest = _encode_block(argument)
+    return bytes((major << 5 | first, *rest))
+
+
+def _too_deep() -> Refusal:
+    return Refusal("codec.depth", "the block is nested too deeply", depth_max=LIMITS.depth_max)

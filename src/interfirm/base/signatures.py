@@ -1,7 +1,8 @@
 """Keys and signatures by scheme; one acceptance rule for each (spec clause 3).
 
-Ed25519 is accepted exactly as libsodium's `crypto_sign_verify_detached` does: RFC 8032 with canonical S, no small-order
-or non-canonical public keys, cofactorless equation. The ECDSA schemes take DER-free 64-byte `r || s` with low s.
+Ed25519 is accepted exactly as libsodium's `crypto_sign_verify_detached` does: RFC 8032 with canonical S, keys and R
+neither of small order nor non-canonical, cofactorless equation (so a key with a part of small order may pass). The
+ECDSA schemes take DER-free 64-byte `r || s` with low s.
 """
 
 from __future__ import annotations
