@@ -1,0 +1,1 @@
+"""How nodes talk: a pure session machine per peer, and the transports that carry its frames."""
