@@ -1,0 +1,1 @@
+"""The `interfirm` command: a terminal's door to nodes, networks, documents and proofs."""

@@ -1,0 +1,125 @@
+"""`contracts`, `create`, `exercise`: the vault, and changing it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from interfirm.base.errors import Refusal
+from interfirm.cli import session
+from interfirm.cli.waiting import watch
+
+app = typer.Typer(help="What a firm's vault holds.", no_args_is_help=True)
+
+
+def brief(fields: dict[str, Any]) -> str:
+    """A contract's fields on one line."""
+    shown = []
+    for name, value in fields.items():
+        if value in (None, [], {}, ""):
+            continue
+        text = " ".join(str(v) for v in value.values()) if isinstance(value, dict) else str(value)
+        shown.append(f"{name}={text[:40]}")
+    return ", ".join(shown)
+
+
+@app.command("list")
+def list_contracts(
+    template: Annotated[str | None, typer.Argument(help="A template, such as Invoice or cash.Cash.")] = None,
+    status: Annotated[str, typer.Option(help="active, consumed, locked or all")] = "active",
+    order_by: Annotated[str | None, typer.Option(help="A field; -field for the other way round.")] = None,
+    after: Annotated[str | None, typer.Option(help="The cursor that the last page ended with.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+) -> None:
+    """List contracts, a page at a time."""
+    found = session.ask(
+        "contracts.list", template=template, status=status, order_by=order_by, after=after, limit=limit
+    )
+    session.show(
+        found,
+        lambda data: session.table_of(
+            "Contracts",
+            ["Template", "Status", "Ref", "Fields"],
+            [[c["template"], c["status"], f"{c['ref'][:12]}…{c['ref'][64:]}", brief(c["fields"])] for c in data["contracts"]],
+            empty="no contracts; `interfirm invoice import FILE` makes the first",
+        ),
+    )
+
+
+@app.command()
+def show(ref: Annotated[str, typer.Argument(help="transaction id:index, or its beginning")]) -> None:
+    """Show one contract with its fields and choices."""
+    session.show(session.ask("contracts.show", ref=full_ref(ref)))
+
+
+@app.command()
+def history(ref: Annotated[str, typer.Argument(help="transaction id:index, or its beginning")]) -> None:
+    """Show a contract and what it came from, newest first."""
+    found = session.ask("contracts.history", ref=full_ref(ref))
+    session.show(
+        found,
+        lambda data: session.table_of(
+            "History",
+            ["Template", "Status", "Ref", "Fields"],
+            [[c["template"], c["status"], f"{c['ref'][:12]}…{c['ref'][64:]}", brief(c["fields"])] for c in data["history"]],
+            empty="nothing",
+        ),
+    )
+
+
+def full_ref(beginning: str) -> str:
+    """The whole ref of one that was typed by its beginning (`3fa2…:1` or `3fa2:1`)."""
+    head, _, index = beginning.replace("…", "").partition(":")
+    if len(head) == 64:
+        return f"{head}:{index}"
+    found = [
+        c["ref"]
+        for c in session.ask("contracts.list", status="all", limit=1000)["contracts"]
+        if c["ref"].startswith(head) and (not index or c["ref"].endswith(f":{index}"))
+    ]
+    if len(found) != 1:
+        raise Refusal("form.ref", "the beginning of a ref fits no contract, or several", text=beginning, found=len(found))
+    return str(found[0])
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise typer.BadParameter("a JSON object is wanted")
+    return value
+
+
+def create(
+    template: Annotated[str, typer.Argument(help="The template's name.")],
+    fields: Annotated[str, typer.Argument(help="Its fields as a JSON object.")] = "{}",
+    note: Annotated[str, typer.Option(help="Told to those who must sign.")] = "",
+) -> None:
+    """Create a contract."""
+    flow = watch("create", template=template, fields=_json_object(fields), note=note)
+    session.show(flow, lambda f: f"done, transaction {f['result']['transaction']}")
+
+
+def exercise(
+    ref: Annotated[str, typer.Argument(help="transaction id:index, or its beginning")],
+    choice: Annotated[str, typer.Argument(help="The choice's name.")],
+    arguments: Annotated[str, typer.Argument(help="Its arguments as a JSON object.")] = "{}",
+    note: Annotated[str, typer.Option(help="Told to those who must sign.")] = "",
+    not_before: Annotated[str | None, typer.Option(help="The window's lower bound, ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option(help="The window's upper bound, ISO 8601.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and who must sign.")] = False,
+) -> None:
+    """Make a choice on a contract."""
+    given: dict[str, Any] = {
+        "ref": full_ref(ref), "choice": choice, "arguments": _json_object(arguments), "not_before": not_before,
+        "until": until,
+    }  # fmt: skip
+    if dry_run:
+        session.show(session.ask("preview", **given))
+        return
+    flow = watch("exercise", note=note, **given)
+    session.show(flow, lambda f: f"done, transaction {f['result']['transaction']}")

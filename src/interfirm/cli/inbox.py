@@ -1,0 +1,42 @@
+"""`inbox`: what waits for a person's decision."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from interfirm.cli import session
+
+app = typer.Typer(help="What waits for a person's decision.", no_args_is_help=True)
+Id = Annotated[str, typer.Argument(help="The item's id.")]
+
+
+@app.command("list")
+def list_items(state: Annotated[str, typer.Option(help="open, approved or declined")] = "open") -> None:
+    """List items."""
+    found = session.ask("inbox.list", state=state)
+    session.show(
+        found,
+        lambda data: session.table_of(
+            "Inbox",
+            ["Id", "From", "What", "Note"],
+            [
+                [i["id"], i.get("proposer", ""), ", ".join(f"{a['template']}.{a['choice']}" for a in i.get("actions", [])), i.get("note", "")]
+                for i in data["inbox"]
+            ],
+            empty="nothing waits for you",
+        ),
+    )
+
+
+@app.command()
+def approve(item: Id) -> None:
+    """Sign what was proposed."""
+    session.show(session.ask("inbox.decide", id=item, approve=True))
+
+
+@app.command()
+def decline(item: Id, reason: Annotated[str, typer.Option(help="Told to the proposer.")] = "") -> None:
+    """Refuse what was proposed, with a reason."""
+    session.show(session.ask("inbox.decide", id=item, approve=False, reason=reason))

@@ -1,0 +1,1 @@
+"""Joining cores to technology: configuration, processes, clocks, supervision."""
