@@ -34,15 +34,16 @@ def list_contracts(
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
 ) -> None:
     """List contracts, a page at a time."""
-    found = session.ask(
-        "contracts.list", template=template, status=status, order_by=order_by, after=after, limit=limit
-    )
+    found = session.ask("contracts.list", template=template, status=status, order_by=order_by, after=after, limit=limit)
     session.show(
         found,
         lambda data: session.table_of(
             "Contracts",
             ["Template", "Status", "Ref", "Fields"],
-            [[c["template"], c["status"], f"{c['ref'][:12]}…{c['ref'][64:]}", brief(c["fields"])] for c in data["contracts"]],
+            [
+                [c["template"], c["status"], f"{c['ref'][:12]}…{c['ref'][64:]}", brief(c["fields"])]
+                for c in data["contracts"]
+            ],
             empty="no contracts; `interfirm invoice import FILE` makes the first",
         ),
     )
@@ -63,7 +64,10 @@ def history(ref: Annotated[str, typer.Argument(help="transaction id:index, or it
         lambda data: session.table_of(
             "History",
             ["Template", "Status", "Ref", "Fields"],
-            [[c["template"], c["status"], f"{c['ref'][:12]}…{c['ref'][64:]}", brief(c["fields"])] for c in data["history"]],
+            [
+                [c["template"], c["status"], f"{c['ref'][:12]}…{c['ref'][64:]}", brief(c["fields"])]
+                for c in data["history"]
+            ],
             empty="nothing",
         ),
     )
@@ -80,7 +84,9 @@ def full_ref(beginning: str) -> str:
         if c["ref"].startswith(head) and (not index or c["ref"].endswith(f":{index}"))
     ]
     if len(found) != 1:
-        raise Refusal("form.ref", "the beginning of a ref fits no contract, or several", text=beginning, found=len(found))
+        raise Refusal(
+            "form.ref", "the beginning of a ref fits no contract, or several", text=beginning, found=len(found)
+        )
     return str(found[0])
 
 

@@ -16,7 +16,9 @@ Id = Annotated[str, typer.Argument(help="The flow's id.")]
 
 @app.command("list")
 def list_flows(
-    state: Annotated[str | None, typer.Option(help="running, waiting, done, refused, failed, cancelled, killed")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="running, waiting, done, refused, failed, cancelled, killed")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
 ) -> None:
     """List flows, newest first."""
@@ -26,7 +28,10 @@ def list_flows(
         lambda data: session.table_of(
             "Flows",
             ["Id", "Kind", "State", "Step"],
-            [[f["id"][:16], f["kind"], f["state"], f["steps"][-1]["name"] if f["steps"] else ""] for f in data["flows"]],
+            [
+                [f["id"][:16], f["kind"], f["state"], f["steps"][-1]["name"] if f["steps"] else ""]
+                for f in data["flows"]
+            ],
             empty="no flows",
         ),
     )

@@ -22,7 +22,12 @@ def list_items(state: Annotated[str, typer.Option(help="open, approved or declin
             "Inbox",
             ["Id", "From", "What", "Note"],
             [
-                [i["id"], i.get("proposer", ""), ", ".join(f"{a['template']}.{a['choice']}" for a in i.get("actions", [])), i.get("note", "")]
+                [
+                    i["id"],
+                    i.get("proposer", ""),
+                    ", ".join(f"{a['template']}.{a['choice']}" for a in i.get("actions", [])),
+                    i.get("note", ""),
+                ]
                 for i in data["inbox"]
             ],
             empty="nothing waits for you",

@@ -13,6 +13,7 @@ import typer
 
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
+from interfirm.cli.bench import bench
 from interfirm.cli.contracts import app as contracts_app
 from interfirm.cli.contracts import create, exercise
 from interfirm.cli.demo import demo
@@ -24,7 +25,6 @@ from interfirm.cli.network import app as network_app
 from interfirm.cli.network import node_app
 from interfirm.cli.proof import app as proof_app
 from interfirm.cli.report import app as report_app
-from interfirm.cli.bench import bench
 from interfirm.cli.sim import sim
 
 app = typer.Typer(

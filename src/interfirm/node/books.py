@@ -19,8 +19,9 @@ from interfirm.contracts import interpreter, types
 from interfirm.contracts.packages import Engine
 from interfirm.contracts.types import Action, Command, ContractRef, Create, Exercise, walk
 from interfirm.ledger import builder, tree
+from interfirm.ledger.authority import tops_of
 from interfirm.ledger.builder import Draft
-from interfirm.ledger.history import History, HistoryItem, history_of
+from interfirm.ledger.history import History, HistoryItem, history_of, narrowed
 from interfirm.ledger.receipts.cose import verify_receipt
 from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.ledger.types import (
@@ -31,7 +32,7 @@ from interfirm.ledger.types import (
     TransactionSignature,
     View,
 )
-from interfirm.ledger.verification import Verified, names_from
+from interfirm.ledger.verification import Verified, names_from, verify_view
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract, StoredTransaction, TransactionStatus
 from interfirm.notary.types import Notarise
@@ -200,6 +201,12 @@ class Books:
             claims=builder.claim_openings(draft),
             signatures=tuple(signatures),
         )
+
+    def view_for(self, turn: Turn, own: View, party: bytes) -> View | None:
+        """The part of a held view that the party may see, or None where it may see nothing of it."""
+        verified = verify_view(own, engine=self.engine, world=self.world(turn), network=self.network)
+        tops = tops_of(party, verified.tops, verified.scopes.keys())
+        return narrowed(verified, tops) if tops else None
 
     # verifying ----------------------------------------------------------------------------------------------------
 

@@ -80,8 +80,9 @@ class _Running:
 class FlowEngine:
     """All flows of one node. `step` is called inside a turn and returns the effects to release after its commit."""
 
-    def __init__(self, code: dict[str, FlowCode], services: Any) -> None:
+    def __init__(self, code: dict[str, FlowCode], services: Any, *, opened_by_peers: frozenset[str]) -> None:
         self._code = code
+        self._opened_by_peers = opened_by_peers
         self._services = services
         self._running: dict[str, _Running] = {}
         self._waiting_session: dict[bytes, str] = {}
@@ -337,7 +338,7 @@ class FlowEngine:
         elif message.flow:
             name = "in-" + digest("opened", peer, message.session).hex()[:32]
             self._turn.blob_put(_SESSIONS, message.session, _pack((name, 0)))
-            if message.flow in self._code and not message.flow.startswith("asked:"):
+            if message.flow in self._opened_by_peers:
                 arguments = _pack(Opened(peer=peer, session=message.session, body=message.body))
                 self._ask(AskedFlow(id=name, kind=message.flow, arguments=arguments))
 

@@ -1,0 +1,61 @@
+"""The composition root: the one place where cores are joined to technology (house principle 5)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from interfirm.base.vrf import VrfKey
+from interfirm.contracts.packages import Engine
+from interfirm.node.books import Books, Keys
+from interfirm.node.desk import Desk
+from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
+from interfirm.node.flows.machine import FlowEngine
+from interfirm.node.identity.keystore import KeyStore
+from interfirm.node.identity.sealed import read_passphrase
+from interfirm.node.node import Node
+from interfirm.node.policy import Policy
+from interfirm.node.services import Services
+from interfirm.node.vault.vault import Vault
+from interfirm.runtime.layout import Home, NetworkLayout
+from interfirm.runtime.modules import BusinessModule, find_modules
+from interfirm.runtime.parties import Parties
+
+
+class Assembly:
+    """One organisation's node, assembled and not yet connected."""
+
+    def __init__(self, layout: NetworkLayout, home: Home, now_ms: Callable[[], int]) -> None:
+        self.layout, self.home = layout, home
+        self.store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
+        self.parties = Parties(layout.file)
+        self.modules = find_modules(layout.file.modules)
+        self.engine = load_engine(self.modules)
+        keys = Keys(identity=self.store.identity, signer=self.store.signer, vrf=VrfKey(self.store.vrf_seed))
+        self.books = Books(keys, self.engine, self.parties, layout.network_id)
+        judges = [judge for module in self.modules for judge in module.judges]
+        self.services = Services(
+            self.books, policy=Policy(judges=judges), random=os.urandom, names=self.parties.name_of,
+            default_notary=layout.notary_id,
+        )  # fmt: skip
+        self.services.watchers.extend(watcher for module in self.modules for watcher in module.watchers)
+        self.vault = Vault.open(vault_path(home), contracts_engine=self.engine)
+        flows = FlowEngine(FLOWS, self.services, opened_by_peers=OPENED_BY_PEERS)
+        self.node = Node(self.vault, flows, notary_peers={layout.notary_id: layout.file.notary.identity})
+        operations = {name: operation for module in self.modules for name, operation in module.operations.items()}
+        self.desk = Desk(self.vault, self.services, self.parties, now_ms=now_ms, operations=operations)
+
+
+def vault_path(home: Home) -> Path:
+    """Where a node's vault lies."""
+    return home.folder / "vault.db"
+
+
+def load_engine(modules: tuple[BusinessModule, ...]) -> Engine:
+    """An engine with the packages of all modules, dependencies first."""
+    engine = Engine()
+    for module in modules:
+        for package in module.packages:
+            engine.load(package)
+    return engine

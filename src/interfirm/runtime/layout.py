@@ -1,0 +1,336 @@
+"""Where everything of a network lies on disk, and how a network and its firms are made.
+
+    network.json            name, genesis of its notary, firms; public
+    authority/              certificate authority and registrar of this development network
+    notary/                 key store, certificate, database of the solo notary
+    firms/<name>/           key store, certificate, vault, control socket of one organisation
+
+Every piece is written to a folder beside its place and moved there when it is whole, so nothing is half-made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import digest
+from interfirm.base.signatures import PublicKey
+from interfirm.base.values import Value
+from interfirm.node.identity.authority import Authority, to_pem
+from interfirm.node.identity.keystore import KeyStore
+from interfirm.node.identity.sealed import COST_DEVELOPMENT, write_atomically
+from interfirm.node.identity.types import Subject
+from interfirm.notary.machine import notary_id
+from interfirm.notary.registry.machine import registration_bytes
+from interfirm.notary.types import Genesis, Register
+
+FORMAT = 1
+HOST = "127.0.0.1"
+
+
+class Member(Value, frozen=True):
+    """One organisation as every node of the network knows it; `notary` marks the notary's own entry."""
+
+    name: str
+    slug: str
+    registration: str
+    identity: bytes
+    key: PublicKey
+    vrf: bytes
+    host: str
+    port: int
+    registrar: bytes
+    """The registrar's signature that enters it into the notary's registry."""
+    own: bytes
+    """The organisation's own signature over the same."""
+
+    def registration_request(self, home: bytes) -> Register:
+        """What enters this organisation into a notary's registry."""
+        return Register(key=self.key, vrf=self.vrf, home=home, registrar=self.registrar, own=self.own)
+
+
+class NetworkFile(Value, frozen=True):
+    """`network.json`."""
+
+    format: int
+    name: str
+    genesis: Genesis
+    notary: Member
+    members: tuple[Member, ...]
+    scenario_ms: int | None = None
+    """Where a scenario's clock starts; None: the machine's clock."""
+    modules: tuple[str, ...] = ()
+    """Business modules beside the built-in ones, as importable package names."""
+
+
+class Home(Value, frozen=True):
+    """The folder of one process: its files and where it is talked to."""
+
+    folder: Path
+    member: Member
+
+    @property
+    def keys_path(self) -> Path:
+        """The encrypted key store."""
+        return self.folder / "keys"
+
+    @property
+    def passphrase_path(self) -> Path:
+        """The key store's passphrase, of a development network; elsewhere INTERFIRM_PASSPHRASE_FILE names one."""
+        return Path(os.environ.get("INTERFIRM_PASSPHRASE_FILE", self.folder / "passphrase"))
+
+    @property
+    def certificate_path(self) -> Path:
+        """The certificate chain, PEM, node first."""
+        return self.folder / "certificate.pem"
+
+    @property
+    def control_path(self) -> Path:
+        """The control socket."""
+        return self.folder / "control.sock"
+
+    @property
+    def log_path(self) -> Path:
+        """The process's log."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def pid_path(self) -> Path:
+        """The running process's number."""
+        return self.folder / "pid"
+
+
+class NetworkLayout:
+    """A network on disk."""
+
+    def __init__(self, folder: Path, file: NetworkFile) -> None:
+        self.folder = folder
+        self.file = file
+
+    @classmethod
+    def open(cls, folder: Path) -> NetworkLayout:
+        """The network in a folder; Refusal `network.missing` or `network.damaged`."""
+        path = folder / "network.json"
+        try:
+            file = msgspec.json.decode(path.read_bytes(), type=NetworkFile)
+        except FileNotFoundError as error:
+            raise Refusal(
+                "network.missing", "there is no network here; `interfirm network new` makes one", folder=str(folder)
+            ) from error
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal("network.damaged", "the network's file cannot be read", path=str(path)) from error
+        if file.format != FORMAT:
+            raise Refusal("network.format", "made by another version", format=file.format, expected=FORMAT)
+        return cls(folder, file)
+
+    @property
+    def notary(self) -> Home:
+        """The notary's folder."""
+        return Home(folder=self.folder / "notary", member=self.file.notary)
+
+    @property
+    def notary_id(self) -> bytes:
+        """The id of the network's notary."""
+        return notary_id(self.file.genesis)
+
+    @property
+    def network_id(self) -> bytes:
+        """The id of the network."""
+        return self.file.genesis.network
+
+    @property
+    def authority_folder(self) -> Path:
+        """Where the authority of a development network is kept."""
+        return self.folder / "authority"
+
+    def homes(self) -> list[Home]:
+        """The notary's folder and every firm's."""
+        return [self.notary, *(self.home(member) for member in self.file.members)]
+
+    def home(self, member: Member) -> Home:
+        """The folder of a member."""
+        return Home(folder=self.folder / "firms" / member.slug, member=member)
+
+    def firm(self, name: str) -> Home:
+        """The folder of the firm with this name (or part of it); the only one where there is one."""
+        members = self.file.members
+        if not name and len(members) == 1:
+            return self.home(members[0])
+        if not name:
+            raise Refusal("firm.which", "say which firm with --as", firms=[m.slug for m in members])
+        exact = [
+            m for m in members if name.lower() in (m.slug, m.name.lower(), m.registration.lower(), m.identity.hex())
+        ]
+        found = exact or [m for m in members if m.slug.startswith(slug_of(name))]
+        if len(found) != 1:
+            raise Refusal(
+                "firm.unknown", "there is no such firm, or several", firm=name, firms=[m.slug for m in members]
+            )
+        return self.home(found[0])
+
+    def reload(self) -> None:
+        """Read the file again, after somebody joined."""
+        self.file = NetworkLayout.open(self.folder).file
+
+    def save(self, file: NetworkFile) -> None:
+        """Write `network.json`, whole or not at all."""
+        self.file = file
+        write_atomically(
+            self.folder / "network.json", msgspec.json.format(msgspec.json.encode(file), indent=1), replace=True
+        )
+
+    def join(self, name: str, registration: str, *, at_ms: int) -> Home:
+        """Add a firm: keys, certificate, registration. Refusal `firm.exists`; it runs after `network up` or `node run`."""
+        slug = slug_of(name)
+        if any(slug == m.slug or registration == m.registration for m in self.file.members) or slug == "notary":
+            raise Refusal("firm.exists", "a firm of this name or number is in the network", firm=name)
+        authority = Authority.open(self.authority_folder, _passphrase(self.authority_folder))
+        member = _make_member(
+            self.folder / "firms" / slug, name, slug, registration, authority, self.file.name, self.file.genesis, at_ms
+        )
+        self.save(self.file.replace(members=(*self.file.members, member)))
+        return self.home(member)
+
+
+def new_network(
+    folder: Path,
+    firms: Iterable[tuple[str, str]],
+    *,
+    name: str,
+    at_ms: int,
+    scenario_ms: int | None = None,
+    modules: tuple[str, ...] = (),
+) -> NetworkLayout:
+    """A network with a solo notary and firms of (legal name, registration number), in a folder that does not exist.
+
+    Raises Refusal `network.exists`; nothing is left behind by a failure.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise Refusal("network.exists", "there is something in this folder", folder=str(folder))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
+    try:
+        draft.mkdir(mode=0o700)
+        _write_network(draft, list(firms), name=name, at_ms=at_ms, scenario_ms=scenario_ms, modules=modules)
+        if folder.exists():
+            folder.rmdir()
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return NetworkLayout.open(folder)
+
+
+def _write_network(
+    folder: Path,
+    firms: list[tuple[str, str]],
+    *,
+    name: str,
+    at_ms: int,
+    scenario_ms: int | None,
+    modules: tuple[str, ...],
+) -> None:
+    passphrase = _new_passphrase(folder / "authority")
+    authority = Authority.create(folder / "authority", passphrase, network=name, at_ms=at_ms, cost=COST_DEVELOPMENT)
+    registrar = authority.registrar.public
+    network = digest("network", name, authority.trust.root, codec.plain(registrar))
+    home = folder / "notary"
+    store = _new_keys(home)
+    genesis = Genesis(network=network, registrar=registrar, key=store.public, label=f"{name} notary")
+    notary = _member(home, store, f"{name} notary", "notary", "NTREU-0000000001", authority, name, genesis, at_ms)
+    members = [
+        _make_member(folder / "firms" / slug_of(legal), legal, slug_of(legal), number, authority, name, genesis, at_ms)
+        for legal, number in firms
+    ]
+    if len({m.slug for m in members}) != len(members):
+        raise Refusal("firm.exists", "two firms have one name", firms=[m.slug for m in members])
+    file = NetworkFile(
+        format=FORMAT, name=name, genesis=genesis, notary=notary, members=tuple(members), scenario_ms=scenario_ms,
+        modules=modules,
+    )  # fmt: skip
+    NetworkLayout(folder, file).save(file)
+
+
+def _make_member(
+    home: Path,
+    name: str,
+    slug: str,
+    registration: str,
+    authority: Authority,
+    network: str,
+    genesis: Genesis,
+    at_ms: int,
+) -> Member:
+    return _member(home, _new_keys(home), name, slug, registration, authority, network, genesis, at_ms)
+
+
+def _member(
+    home: Path,
+    store: KeyStore,
+    name: str,
+    slug: str,
+    registration: str,
+    authority: Authority,
+    network: str,
+    genesis: Genesis,
+    at_ms: int,
+) -> Member:
+    """Certify a key store and describe its owner."""
+    request = store.request(network, Subject(legal_name=name, registration_id=_registered(registration)))
+    chain = authority.issue(request, at_ms=at_ms)
+    write_atomically(home / "certificate.pem", b"".join(to_pem(each) for each in chain), replace=False)
+    entered = registration_bytes(genesis.network, store.public, store.vrf_public, notary_id(genesis))
+    return Member(
+        name=name, slug=slug, registration=registration, identity=store.identity, key=store.public,
+        vrf=store.vrf_public, host=HOST, port=free_port(), registrar=authority.registrar.sign(entered),
+        own=store.signer.sign(entered),
+    )  # fmt: skip
+
+
+def _new_keys(home: Path) -> KeyStore:
+    return KeyStore.create(home / "keys", _new_passphrase(home), cost=COST_DEVELOPMENT)
+
+
+def _new_passphrase(home: Path) -> bytes:
+    home.mkdir(mode=0o700, parents=True, exist_ok=False)
+    passphrase = secrets.token_urlsafe(24).encode()
+    path = home / "passphrase"
+    path.touch(mode=0o600)
+    path.write_bytes(passphrase)
+    return passphrase
+
+
+def _passphrase(home: Path) -> bytes:
+    try:
+        return (home / "passphrase").read_bytes()
+    except OSError as error:
+        raise Refusal("keystore.passphrase", "there is no passphrase file", path=str(home / "passphrase")) from error
+
+
+def _registered(number: str) -> str:
+    """A VAT number as certificates write registration numbers (ETSI EN 319 412-1, clause 5.1.4)."""
+    return number if "-" in number else f"VAT{number[:2]}-{number[2:]}"
+
+
+def slug_of(name: str) -> str:
+    """The folder name of a legal name: its first word in lower case letters and digits."""
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    if not words:
+        raise Refusal("firm.name", "a name has letters or digits", name=name)
+    return str(words[0])
+
+
+def free_port() -> int:
+    """A port that nobody listens on now, from the system's ephemeral range."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,214 @@
+"""A running node: turns driven by TLS sessions, the control socket and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from interfirm.base.errors import Refusal
+from interfirm.base.turn import TurnLoop
+from interfirm.node.control.server import ControlServer
+from interfirm.node.desk import Start, shown_flow, shown_step
+from interfirm.node.flows.machine import ENDED
+from interfirm.node.flows.types import AskedFlow, TellProgress
+from interfirm.node.network import types as net
+from interfirm.node.network.frames import SessionFrame
+from interfirm.node.network.port import Trouble
+from interfirm.node.network.tls import Surroundings, TlsNetwork
+from interfirm.node.node import HeardTell, Refused, WakeAt
+from interfirm.runtime.bootstrap import Assembly
+from interfirm.runtime.clock import Clock, ScenarioClock
+from interfirm.runtime.logs import log
+from interfirm.runtime.serving import Driver
+from interfirm.runtime.tls import revoked_serials, tls_identity
+
+WAIT_MS_MAX = 60_000
+"""How long a caller is kept before it is told that its flow waits for somebody."""
+
+
+class NodeProcess:
+    """One organisation's node as a process. `serve` runs until it is cancelled."""
+
+    def __init__(self, assembly: Assembly, clock: Clock) -> None:
+        self.assembly = assembly
+        self.clock = clock
+        self.node = assembly.node
+        self.driver = Driver(TurnLoop(self.node.turn, self._release), clock)
+        self._watchers: dict[str, list[asyncio.Queue[TellProgress]]] = {}
+        self._refusals: dict[int, asyncio.Future[None]] = {}
+        layout, home = assembly.layout, assembly.home
+        identity = tls_identity(layout, home, assembly.store)
+        revoked = revoked_serials(layout, identity, clock)
+        self.network = TlsNetwork(
+            identity,
+            self,
+            Surroundings(endpoints=self._endpoints, now_ms=clock.now_ms, revoked=lambda: revoked),
+        )
+        self.control = ControlServer(home.control_path, self.handle)
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Listen, recover what was under way, and run turns until cancelled."""
+        member = self.assembly.home.member
+        await self.network.start(member.host, member.port)
+        await self.control.start()
+        try:
+            for effect in self.node.start(self.clock.now_ms()):
+                self._release(effect)
+            log.info("node.started", firm=member.name, port=member.port)
+            ready()
+            await self.driver.run()
+        finally:
+            await self.control.stop()
+            await self.network.stop()
+            self.assembly.vault.close()
+            log.info("node.stopped", firm=member.name)
+
+    # what the transport tells ---------------------------------------------------------------------------------------
+
+    async def on_frame(self, peer: bytes, frame: SessionFrame) -> None:
+        """See network.port.Listener."""
+        self.driver.put(net.HeardFrame(peer=peer, frame=frame, at_ms=self.clock.now_ms()))
+        if self.driver.loop.waiting > 2_000:
+            await asyncio.sleep(0)
+
+    def on_connected(self, peer: bytes) -> None:
+        """See network.port.Listener."""
+        self.driver.put(net.SawConnected(peer=peer, at_ms=self.clock.now_ms()))
+
+    def on_disconnected(self, peer: bytes) -> None:
+        """See network.port.Listener."""
+        self.driver.put(net.SawDisconnected(peer=peer, at_ms=self.clock.now_ms()))
+
+    def on_trouble(self, trouble: Trouble) -> None:
+        """See network.port.Listener."""
+        log.warning(
+            "network.trouble", code=trouble.code, reason=trouble.reason, host=trouble.host, peer=trouble.peer.hex()
+        )
+
+    def _endpoints(self, peer: bytes) -> list[tuple[str, int]]:
+        parties = self.assembly.parties
+        try:
+            return [parties.endpoint(peer)]
+        except Refusal:
+            self._reload()
+            return [parties.endpoint(peer)]
+
+    def _reload(self) -> None:
+        """Read the network's file again: somebody may have joined."""
+        self.assembly.layout.reload()
+        self.assembly.parties.replace(self.assembly.layout.file)
+
+    # what a turn hands out ------------------------------------------------------------------------------------------
+
+    def _release(self, effect: Any) -> None:
+        match effect:
+            case net.SendFrame():
+                self.network.send(effect.peer, effect.frame)
+            case net.Connect():
+                self.network.connect(effect.peer)
+            case net.Close():
+                self.network.close(effect.peer, effect.code, effect.reason)
+            case WakeAt():
+                self.driver.wake_at(effect.at_ms)
+            case TellProgress():
+                for queue in self._watchers.get(effect.flow, ()):
+                    queue.put_nowait(effect)
+            case Refused():
+                self._refused(effect)
+            case HeardTell():
+                log.info("notary.told", body=effect.body.hex())
+            case net.Tell():
+                log.warning(
+                    "session.told", code=effect.code, reason=effect.reason, peer=effect.peer.hex(), **effect.values
+                )
+
+    def _refused(self, effect: Refused) -> None:
+        waiting = self._refusals.pop(id(effect.event), None)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(effect.refusal)
+        else:
+            log.warning("node.refused", **effect.refusal.as_plain())
+
+    # the control socket ---------------------------------------------------------------------------------------------
+
+    async def handle(self, name: str, arguments: dict[str, Any]) -> dict[str, Any] | AsyncIterator[dict[str, Any]]:
+        """One operation asked for over the control socket."""
+        if name == "clock.set":
+            return self._set_clock(arguments)
+        if name == "network.reload":
+            self._reload()
+            return {"members": len(self.assembly.layout.file.members)}
+        if name == "status":
+            return self._status()
+        answer = self.assembly.desk.handle(name, arguments)
+        if isinstance(answer, dict):
+            return answer
+        if isinstance(answer.event, AskedFlow):
+            return self._watch(answer, float(arguments.get("wait_ms", WAIT_MS_MAX)) / 1000)
+        return await self._hand_in(answer)
+
+    def _status(self) -> dict[str, Any]:
+        parties = self.assembly.parties
+        return {
+            "firm": self.assembly.home.member.name,
+            "now_ms": self.clock.now_ms(),
+            "turns": self.driver.loop.turns,
+            "connected": [parties.name_of(peer) for peer in self.network.peers()],
+        }
+
+    def _set_clock(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(self.clock, ScenarioClock):
+            raise Refusal("clock.real", "this node runs on the machine's clock")
+        self.clock.set(int(arguments["ms"]))
+        self.driver.poke()
+        return {"now_ms": self.clock.now_ms()}
+
+    async def _hand_in(self, start: Start) -> dict[str, Any]:
+        """An event without a flow of its own: wait for the turn that takes it."""
+        self._keep_privates(start)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._refusals[id(start.event)] = done
+        self.driver.put(start.event)
+        while self.driver.loop.waiting and not done.done():
+            await asyncio.sleep(0.001)
+        self._refusals.pop(id(start.event), None)
+        if done.done():
+            done.result()
+        return {"done": True}
+
+    async def _watch(self, start: Start, timeout_s: float) -> AsyncIterator[dict[str, Any]]:
+        """Start a flow and report its progress until it ends, or waits longer than the caller does."""
+        event = start.event
+        assert isinstance(event, AskedFlow)
+        self._keep_privates(start)
+        queue: asyncio.Queue[TellProgress] = asyncio.Queue()
+        self._watchers.setdefault(event.id, []).append(queue)
+        try:
+            self.driver.put(event)
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    told = await queue.get()
+                    if told.state in (*ENDED, "failed"):
+                        break
+                    yield {"flow": {"id": event.id, "kind": event.kind, "state": told.state, "result": None,
+                                    "steps": [shown_step(s) for s in told.steps]}}  # fmt: skip
+        except TimeoutError:
+            pass
+        finally:
+            self._watchers[event.id].remove(queue)
+        yield {"flow": self._shown(event.id)}
+
+    def _keep_privates(self, start: Start) -> None:
+        if start.privates:
+            with self.assembly.vault.turn() as turn:
+                self.assembly.services.keep_privates(turn, start.privates)
+
+    def _shown(self, flow: str) -> dict[str, Any]:
+        with self.assembly.vault.read() as turn:
+            record = turn.flow(flow)
+        if record is None:
+            return {"id": flow, "kind": "", "state": "waiting", "result": None, "steps": []}
+        found = shown_flow(record)
+
+        return found

@@ -1,0 +1,158 @@
+"""A running solo notary: batches driven by TLS sessions and time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from interfirm.base.errors import Refusal
+from interfirm.base.time import Instant
+from interfirm.base.turn import TurnLoop
+from interfirm.node.control.server import ControlServer
+from interfirm.node.identity.keystore import KeyStore
+from interfirm.node.identity.sealed import read_passphrase
+from interfirm.node.network import types as net
+from interfirm.node.network.frames import SessionFrame
+from interfirm.node.network.port import Trouble
+from interfirm.node.network.tls import Surroundings, TlsNetwork
+from interfirm.node.notary_post import NotaryPost
+from interfirm.notary.abroad import Anchors
+from interfirm.notary.solo.notary import SoloNotary
+from interfirm.notary.types import Asked, Tell
+from interfirm.notary.wire import Answered, decode_request, encode_answer, refused
+from interfirm.runtime.clock import Clock, ScenarioClock
+from interfirm.runtime.layout import NetworkLayout
+from interfirm.runtime.logs import log
+from interfirm.runtime.parties import Parties
+from interfirm.runtime.serving import Driver
+from interfirm.runtime.tls import revoked_serials, tls_identity
+
+
+class SoloHost:
+    """A solo notary behind a post: what is no request is answered, everything else is judged as one batch."""
+
+    def __init__(self, notary: SoloNotary) -> None:
+        self.notary = notary
+
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> tuple[list[bytes], Sequence[Tell]]:
+        """See notary_post.Host."""
+        answers: list[Answered | None] = []
+        good: list[Asked] = []
+        for requester, data in requests:
+            try:
+                found: Any = decode_request(data)
+                good.append(Asked(requester=requester, request=found))
+                answers.append(None)
+            except Refusal as refusal:
+                answers.append(refused(refusal))
+        outcome = self.notary.submit_batch(good, now) if good else None
+        judged = iter(outcome.answers if outcome else ())
+        tells = [tell for tell, _ in outcome.tells] if outcome else []
+        return [encode_answer(a if a is not None else next(judged)) for a in answers], tells
+
+
+class NotaryProcess:
+    """The network's notary as a process. `serve` runs until it is cancelled."""
+
+    def __init__(self, layout: NetworkLayout, clock: Clock) -> None:
+        home = layout.notary
+        self.layout, self.clock, self.home = layout, clock, home
+        self.parties = Parties(layout.file)
+        store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
+        self.notary = SoloNotary(home.folder / "notary.db", store.signer, layout.file.genesis, Anchors())
+        self.post = NotaryPost(SoloHost(self.notary))
+        self.driver = Driver(TurnLoop(self._turn, self._release), clock)
+        identity = tls_identity(layout, home, store)
+        revoked = revoked_serials(layout, identity, clock)
+        self.network = TlsNetwork(
+            identity, self, Surroundings(endpoints=self._endpoints, now_ms=clock.now_ms, revoked=lambda: revoked)
+        )
+        self.control = ControlServer(home.control_path, self.handle)
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Enter the network's members, listen, and judge until cancelled."""
+        member = self.home.member
+        self._register()
+        await self.network.start(member.host, member.port)
+        await self.control.start()
+        try:
+            log.info("notary.started", port=member.port, height=self.notary.height)
+            ready()
+            await self.driver.run()
+        finally:
+            await self.control.stop()
+            await self.network.stop()
+            log.info("notary.stopped", height=self.notary.height)
+
+    def _register(self) -> None:
+        """Enter every member of the network's file; entering again is harmless."""
+        members = self.layout.file.members
+        asked = [Asked(requester=m.identity, request=m.registration_request(self.layout.notary_id)) for m in members]
+        if asked:
+            self.notary.submit_batch(asked, Instant(self.clock.now_ms()))
+
+    def _turn(self, events: Sequence[Any], now_ms: int) -> Sequence[Any]:
+        return self.post.turn([*events, net.Ticked(at_ms=now_ms)], now_ms)
+
+    def _release(self, effect: Any) -> None:
+        match effect:
+            case net.SendFrame():
+                self.network.send(effect.peer, effect.frame)
+            case net.Connect():
+                self.network.connect(effect.peer)
+            case net.Close():
+                self.network.close(effect.peer, effect.code, effect.reason)
+            case net.Wake():
+                self.driver.wake_at(effect.at_ms)
+            case net.Tell():
+                log.warning("session.told", code=effect.code, reason=effect.reason, peer=effect.peer.hex())
+
+    async def on_frame(self, peer: bytes, frame: SessionFrame) -> None:
+        """See network.port.Listener."""
+        self.driver.put(net.HeardFrame(peer=peer, frame=frame, at_ms=self.clock.now_ms()))
+        if self.driver.loop.waiting > 2_000:
+            await asyncio.sleep(0)
+
+    def on_connected(self, peer: bytes) -> None:
+        """See network.port.Listener."""
+        self.driver.put(net.SawConnected(peer=peer, at_ms=self.clock.now_ms()))
+
+    def on_disconnected(self, peer: bytes) -> None:
+        """See network.port.Listener."""
+        self.driver.put(net.SawDisconnected(peer=peer, at_ms=self.clock.now_ms()))
+
+    def on_trouble(self, trouble: Trouble) -> None:
+        """See network.port.Listener."""
+        log.warning(
+            "network.trouble", code=trouble.code, reason=trouble.reason, host=trouble.host, peer=trouble.peer.hex()
+        )
+
+    def _endpoints(self, peer: bytes) -> list[tuple[str, int]]:
+        try:
+            return [self.parties.endpoint(peer)]
+        except Refusal:
+            self._reload()
+            return [self.parties.endpoint(peer)]
+
+    def _reload(self) -> None:
+        self.layout.reload()
+        self.parties.replace(self.layout.file)
+
+    async def handle(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """One operation asked for over the control socket."""
+        if name == "status":
+            peers = [self.parties.name_of(peer) for peer in self.network.peers()]
+            return {"notary": self.home.member.name, "height": self.notary.height, "accepted": self.notary.size,
+                    "now_ms": self.clock.now_ms(), "connected": peers}  # fmt: skip
+        if name == "clock.set":
+            if not isinstance(self.clock, ScenarioClock):
+                raise Refusal("clock.real", "this notary runs on the machine's clock")
+            self.clock.set(int(arguments["ms"]))
+            self.driver.poke()
+            return {"now_ms": self.clock.now_ms()}
+        if name == "network.reload":
+            self._reload()
+            self._register()
+            return {"members": len(self.layout.file.members)}
+        raise Refusal("desk.operation", "there is no such operation", operation=name[:80])

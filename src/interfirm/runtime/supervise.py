@@ -1,0 +1,104 @@
+"""Starting, watching and stopping the processes of a network on one machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from interfirm.base.errors import Refusal
+from interfirm.node.control.client import ControlClient
+from interfirm.runtime.layout import Home, NetworkLayout
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+
+
+def running(home: Home) -> int | None:
+    """The process number of a home's process, if it runs."""
+    try:
+        pid = int(home.pid_path.read_text())
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return None
+    return pid if _is_ours(pid) else None
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process number is still a process of this program, not another's that got the number later."""
+    try:
+        return b"interfirm" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return sys.platform != "linux"
+
+
+def start(layout: NetworkLayout, homes: Sequence[Home], *, told: Callable[[str], None] = lambda _: None) -> None:
+    """Start the processes of these homes that do not run, and wait until each answers on its control socket."""
+    started = [(home, _spawn(layout, home)) for home in homes if running(home) is None]
+    deadline = time.monotonic() + START_TIMEOUT_S
+    for home, process in started:
+        _wait_ready(home, process, deadline)
+        told(home.member.name)
+
+
+def _spawn(layout: NetworkLayout, home: Home) -> subprocess.Popen[bytes]:
+    with home.log_path.open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "interfirm.runtime.main", str(layout.folder), home.member.slug],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+def _wait_ready(home: Home, process: subprocess.Popen[bytes], deadline: float) -> None:
+    client = ControlClient(home.control_path)
+    while True:
+        try:
+            client.call("status", {})
+            return
+        except Refusal as refusal:
+            if refusal.code != "node.not-running":
+                raise
+        if process.poll() is not None:
+            raise Refusal(
+                "process.ended", "the process ended while it started", firm=home.member.name, log=last_lines(home)
+            )
+        if time.monotonic() > deadline:
+            raise Refusal("process.slow", "the process does not answer", firm=home.member.name, log=str(home.log_path))
+        time.sleep(0.02)
+
+
+def stop(homes: Sequence[Home]) -> list[str]:
+    """Stop the processes of these homes: ask, then insist. Returns the names of those that ran."""
+    found = [(home, pid) for home in homes if (pid := running(home)) is not None]
+    for _, pid in found:
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    for home, pid in found:
+        while running(home) is not None and time.monotonic() < deadline:
+            _reap(pid)
+            time.sleep(0.02)
+        if running(home) is not None:
+            os.kill(pid, signal.SIGKILL)
+            _reap(pid)
+        home.pid_path.unlink(missing_ok=True)
+    return [home.member.name for home, _ in found]
+
+
+def _reap(pid: int) -> None:
+    """Collect an ended child, if it is ours; otherwise it would look alive."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def last_lines(home: Home, count: int = 5) -> list[str]:
+    """The end of a process's log."""
+    try:
+        return home.log_path.read_text(errors="replace").splitlines()[-count:]
+    except OSError:
+        return []
