@@ -1,0 +1,148 @@
+"""The part of a turn that keeps contracts and their ends."""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal, check
+from interfirm.base.limits import LIMITS
+from interfirm.contracts.types import ContractRef
+from interfirm.node.vault.statements import Row, add
+from interfirm.node.vault.tables import contracts
+from interfirm.node.vault.types import ContractStatus, StoredContract
+from interfirm.node.vault.work import VaultWork
+
+_c = contracts.c
+FIELDS = (
+    _c.transaction_id, _c.entry_index, _c.template, _c.payload, _c.payload_seed, _c.confirmers_salt, _c.entry,
+    _c.notary, _c.status, _c.consumer, _c.signatories, _c.observers, _c.known_valid, _c.time_ms,
+)  # fmt: skip
+"""The columns that `stored` reads, in its order."""
+_THIS = (_c.transaction_id == sa.bindparam("of"), _c.entry_index == sa.bindparam("at"))
+_ADD = add(contracts, unique=("transaction_id", "entry_index"))
+_ONE = sa.select(*FIELDS).where(*_THIS)
+_STATE = sa.select(_c.number, _c.template, _c.status, _c.consumer).where(*_THIS)
+_VALID = sa.update(contracts).where(*_THIS).values(known_valid=sa.true())
+_SET_STATUS = (
+    sa.update(contracts)
+    .where(_c.number == sa.bindparam("of"))
+    .values(status=sa.bindparam("to_status"), consumer=sa.bindparam("to_consumer"))
+)
+_CREATED_BY = sa.select(*FIELDS).where(_c.transaction_id == sa.bindparam("of")).order_by(_c.entry_index)
+_CONSUMED_BY = sa.select(*FIELDS).where(_c.consumer == sa.bindparam("of")).order_by(_c.number)
+_parties = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
+_pack = msgspec.msgpack.encode
+
+
+class Contracts(VaultWork):
+    """Contracts by their ref and by the transactions that made and ended them."""
+
+    def add_contract(self, contract: StoredContract) -> None:
+        """Keep a contract, also in its template's table; one that is there keeps its status.
+
+        Adding it again as known to be valid makes it so. Refusal `vault.template` where its package is not loaded.
+        """
+        ref = contract.ref
+        assert ref.transaction is not None, "a stored contract names its transaction"
+        table = self.tables.of(contract.template)
+        number = self.numbers.contract + 1
+        row = {
+            "number": number, "transaction_id": ref.transaction, "entry_index": ref.index, "template": table.number,
+            "payload": codec.encode_plain(contract.payload), "payload_seed": contract.payload_seed,
+            "confirmers_salt": contract.confirmers_salt, "entry": contract.entry, "notary": contract.notary,
+            "status": contract.status, "consumer": contract.consumer, "signatories": _pack(contract.signatories),
+            "observers": _pack(contract.observers), "known_valid": contract.known_valid, "time_ms": contract.time_ms,
+        }  # fmt: skip
+        if not self.write(_ADD, row):
+            if contract.known_valid:
+                self.write(_VALID, {"of": ref.transaction, "at": ref.index})
+            return
+        self.numbers.contract = number
+        own = (number, ref.transaction, ref.index, contract.status, contract.time_ms)
+        self.write(table.insert, table.row(own, contract.payload))
+
+    def contract(self, ref: ContractRef) -> StoredContract | None:
+        """The contract that a ref names, if it is kept here."""
+        row = self.row(_ONE, of=ref.transaction, at=ref.index)
+        return None if row is None else self._stored(row)
+
+    def consume(self, ref: ContractRef, consumer: bytes) -> None:
+        """Record that transaction `consumer` ended a contract; saying so again is harmless.
+
+        Raises Refusal `vault.unknown`, or `vault.consumed` naming another transaction that ended it before.
+        """
+        number, template, _, before = self._state(ref)
+        if before == consumer:
+            return
+        check(
+            before is None, "vault.consumed", "another transaction consumed this contract", consumer=before,
+            transaction=ref.transaction, index=ref.index,
+        )  # fmt: skip
+        self._set(number, template, "consumed", consumer)
+
+    def set_contract_status(self, ref: ContractRef, status: ContractStatus) -> None:
+        """Lock a contract, or make a locked one active again; Refusal `vault.unknown`, `vault.consumed`."""
+        assert status != "consumed", "what ends a contract is told to `consume`"
+        number, template, before, consumer = self._state(ref)
+        check(
+            before != "consumed", "vault.consumed", "the contract has been consumed", consumer=consumer,
+            transaction=ref.transaction, index=ref.index,
+        )  # fmt: skip
+        self._set(number, template, status, None)
+
+    def contracts_created_by(self, transaction: bytes) -> list[StoredContract]:
+        """The contracts that a transaction made, as far as they are kept here, in the order of their entries."""
+        return [self._stored(row) for row in self.rows(_CREATED_BY, of=transaction)]
+
+    def contracts_consumed_by(self, transaction: bytes) -> list[StoredContract]:
+        """The contracts that a transaction ended, as far as they are kept here."""
+        return [self._stored(row) for row in self.rows(_CONSUMED_BY, of=transaction)]
+
+    def history_of(self, ref: ContractRef) -> list[StoredContract]:
+        """A contract and, newest first, what it grew out of.
+
+        A predecessor is a contract of the same template (of any package version) that was consumed by the transaction
+        that made its successor. Raises Refusal `vault.unknown` for an unknown ref, `vault.history` beyond the limit.
+        """
+        newest = self.contract(ref)
+        if newest is None:
+            raise _unknown(ref)
+        lineage = self.tables.lineage(newest.template)
+        found = {ref: newest}
+        waiting = [ref.transaction]
+        for maker in waiting:
+            for earlier in self.contracts_consumed_by(maker or b""):
+                if earlier.template in lineage and earlier.ref not in found:
+                    found[earlier.ref] = earlier
+                    waiting.append(earlier.ref.transaction)
+            count_max = LIMITS.history_count_max
+            check(len(found) <= count_max, "vault.history", "the history is too long", count_max=count_max)
+        return list(found.values())
+
+    def _stored(self, row: Row) -> StoredContract:
+        """The contract of a row of `FIELDS`."""
+        (transaction, index, template, payload, payload_seed, salt, entry, notary, status, consumer, signatories,
+         observers, known_valid, time_ms) = row  # fmt: skip
+        return StoredContract(
+            ref=ContractRef(transaction, index), template=self.tables.id_of(template),
+            payload=codec.decode_plain(payload), payload_seed=payload_seed, confirmers_salt=salt, entry=entry,
+            notary=notary, status=status, consumer=consumer, signatories=_parties(signatories),
+            observers=_parties(observers), known_valid=bool(known_valid), time_ms=time_ms,
+        )  # fmt: skip
+
+    def _state(self, ref: ContractRef) -> Row:
+        row = self.row(_STATE, of=ref.transaction, at=ref.index)
+        if row is None:
+            raise _unknown(ref)
+        return row
+
+    def _set(self, number: int, template: int, status: ContractStatus, consumer: bytes | None) -> None:
+        self.write(_SET_STATUS, {"of": number, "to_status": status, "to_consumer": consumer})
+        table = self.tables.of(self.tables.id_of(template))
+        self.write(table.set_status, {"of": number, "status": status})
+
+
+def _unknown(ref: ContractRef) -> Refusal:
+    return Refusal("vault.unknown", "this contract is not in the vault", transaction=ref.transaction, index=ref.index)

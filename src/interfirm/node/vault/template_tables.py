@@ -1,0 +1,196 @@
+"""A table for each template: what its contracts say, in columns that lists, filters and reports can use.
+
+The tables follow from the contracts kept in `contracts` and can be made again from them; `layout` says by which rules
+of `columns.py` a table was made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.contracts.packages import Package
+from interfirm.contracts.types import Plain, TemplateId
+from interfirm.node.vault.columns import ColumnKind, Plan, plan_of, row_of
+from interfirm.node.vault.statements import Work
+from interfirm.node.vault.tables import BIG, contracts, templates
+
+LAYOUT = 1
+"""Raised when the rules of `columns.py` change; tables of an older layout are made again when they are loaded."""
+_TYPES: dict[ColumnKind, Any] = {
+    "bytes": sa.LargeBinary, "integer": BIG, "text": sa.Text, "boolean": sa.Boolean, "json": sa.Text,
+}  # fmt: skip
+_ALL = sa.select(templates).order_by(templates.c.number)
+_ADD = sa.insert(templates)
+_SET_LAYOUT = sa.update(templates).where(templates.c.number == sa.bindparam("of")).values(layout=sa.bindparam("layout"))
+_STORED = (
+    sa.select(
+        contracts.c.number, contracts.c.transaction_id, contracts.c.entry_index, contracts.c.status,
+        contracts.c.time_ms, contracts.c.payload,
+    ).where(contracts.c.template == sa.bindparam("template"), contracts.c.number > sa.bindparam("after"))
+    .order_by(contracts.c.number).limit(sa.bindparam("limit"))
+)  # fmt: skip
+_FILL_COUNT = 1000
+
+
+class Declared(Protocol):
+    """A loaded template: its id and the types of its fields."""
+
+    @property
+    def id(self) -> TemplateId:
+        """Package and name."""
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """Name -> type, in declared order."""
+
+
+class Engine(Protocol):
+    """The packages loaded in a node (contracts.packages.Engine)."""
+
+    @property
+    def packages(self) -> Mapping[bytes, Package]:
+        """By their id."""
+
+    def templates(self) -> Sequence[Declared]:
+        """All loaded templates."""
+
+
+class TemplateTable:
+    """One template's table: its columns, and the statements that write it."""
+
+    def __init__(self, number: int, template: TemplateId, name: str, plan: Plan) -> None:
+        self.number = number
+        self.template = template
+        self.plan = plan
+        self.table = _table(name, plan)
+        self.names = list(self.table.columns.keys())
+        own = self.table.c
+        self.insert = sa.insert(self.table)
+        self.set_status = (
+            sa.update(self.table).where(own["_number"] == sa.bindparam("of")).values(_status=sa.bindparam("status"))
+        )
+
+    def row(self, own: Sequence[Any], payload: Plain) -> dict[str, Any]:
+        """The row of one contract by column; `own` are the values of `OWN_COLUMNS`."""
+        return dict(zip(self.names, (*own, *row_of(self.plan, payload, own[1])), strict=True))
+
+
+class TemplateTables:
+    """The tables of all templates ever loaded into this vault; those of the packages loaded now can be listed."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[TemplateId, TemplateTable] = {}
+        self._ids: dict[int, TemplateId] = {}
+        self._packages: dict[TemplateId, str] = {}
+        self._names: set[str] = set()
+
+    def of(self, template: TemplateId) -> TemplateTable:
+        """The table of a template; Refusal `vault.template` where its package has not been loaded here."""
+        found = self._by_id.get(template)
+        if found is None:
+            raise Refusal(
+                "vault.template", "the template's package is not loaded", template=template.name,
+                package=template.package,
+            )  # fmt: skip
+        return found
+
+    def named(self, name: str) -> list[TemplateTable]:
+        """All versions of the template `Name` or `folder.Name`, oldest first; Refusal `vault.template` for none."""
+        folder, _, simple = name.rpartition(".")
+        found = []
+        for table in self._by_id.values():
+            package = self._packages[table.template]
+            if table.template.name == simple and (not folder or package == folder or package.endswith("." + folder)):
+                found.append(table)
+        if not found:
+            raise Refusal("vault.template", "there is no template of this name", template=name[:80])
+        return found
+
+    def id_of(self, number: int) -> TemplateId:
+        """The template with this number."""
+        return self._ids[number]
+
+    def lineage(self, template: TemplateId) -> list[TemplateId]:
+        """All versions of a template: same package name, same template name."""
+        package = self._packages[template]
+        return [each for each, other in self._packages.items() if other == package and each.name == template.name]
+
+    def load(self, work: Work, engine: Engine) -> None:
+        """Make the tables of templates that have none; tables of an older layout are made again."""
+        known = {}
+        for number, package, template, package_name, table_name, layout in work.rows(_ALL):
+            self._remember(number, TemplateId(package, template), package_name, table_name)
+            known[TemplateId(package, template)] = (number, table_name, layout)
+        for code in engine.templates():
+            if code.id in self._by_id:
+                continue
+            if code.id not in known:
+                self._add(work, code, engine.packages[code.id.package].name)
+                continue
+            number, table_name, layout = known[code.id]
+            if layout > LAYOUT:
+                raise Refusal("vault.version", "the vault was written by a newer version", found=layout, known=LAYOUT)
+            found = TemplateTable(number, code.id, table_name, plan_of(code.fields))
+            if layout < LAYOUT:
+                _make_again(work, found)
+            self._by_id[code.id] = found
+
+    def _remember(self, number: int, template: TemplateId, package_name: str, table_name: str) -> None:
+        self._ids[number] = template
+        self._packages[template] = package_name
+        self._names.add(table_name)
+
+    def _add(self, work: Work, code: Declared, package_name: str) -> None:
+        number = max(self._ids, default=0) + 1
+        name = _table_name(code.id, package_name)
+        while name in self._names:
+            name += "_"
+        made = TemplateTable(number, code.id, name, plan_of(code.fields))
+        made.table.create(work.connection, checkfirst=False)
+        work.write(
+            _ADD,
+            {
+                "number": number, "package": code.id.package, "template": code.id.name, "package_name": package_name,
+                "table_name": name, "layout": LAYOUT,
+            },
+        )  # fmt: skip
+        self._remember(number, code.id, package_name, name)
+        self._by_id[code.id] = made
+
+
+def _table_name(template: TemplateId, package_name: str) -> str:
+    """`invoices_invoice_ab12cd34`: folder, template, start of the package's id."""
+    folder = package_name.rpartition(".")[2]
+    words = [re.sub(r"[^a-z0-9_]", "_", word.lower())[:24] for word in (folder, template.name)]
+    return "_".join((*words, template.package.hex()[:8]))
+
+
+def _table(name: str, plan: Plan) -> sa.Table:
+    columns: list[sa.Column[Any]] = [
+        sa.Column("_number", BIG, sa.ForeignKey(contracts.c.number), primary_key=True, autoincrement=False),
+        sa.Column("_transaction", sa.LargeBinary, nullable=False),
+        sa.Column("_index", BIG, nullable=False),
+        sa.Column("_status", sa.Text, nullable=False),
+        sa.Column("_time_ms", BIG, nullable=False),
+    ]
+    for field in plan.fields.values():
+        columns += [sa.Column(c.name, _TYPES[c.kind], nullable=c.nullable) for c in field.columns]
+    indexes = [sa.Index(f"ix_{name}_{n}", *names) for n, names in enumerate(plan.indexes)]
+    return sa.Table(name, sa.MetaData(), *columns, *indexes)
+
+
+def _make_again(work: Work, table: TemplateTable) -> None:
+    """Fill a table anew from the contracts' payloads, by the rules of today."""
+    table.table.drop(work.connection, checkfirst=True)
+    table.table.create(work.connection, checkfirst=False)
+    after = 0
+    while rows := work.rows(_STORED, template=table.number, after=after, limit=_FILL_COUNT):
+        work.write_many(table.insert, [table.row(row[:5], codec.decode_plain(row[5])) for row in rows])
+        after = rows[-1][0]
+    work.write(_SET_LAYOUT, {"of": table.number, "layout": LAYOUT})

@@ -1,0 +1,117 @@
+"""The vault of an organisation's node: what it knows of contracts, transactions and flows, kept on disk."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import sqlalchemy as sa
+
+from interfirm.node.vault.attachments import Attachments
+from interfirm.node.vault.migrations import migrate
+from interfirm.node.vault.sqlite import SqliteDatabase, told
+from interfirm.node.vault.statements import Numbers
+from interfirm.node.vault.tables import contracts, transactions
+from interfirm.node.vault.template_tables import Engine, TemplateTables
+from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.work import Shared
+
+_LAST_TRANSACTION = sa.select(sa.func.coalesce(sa.func.max(transactions.c.number), 0))
+_LAST_CONTRACT = sa.select(sa.func.coalesce(sa.func.max(contracts.c.number), 0))
+
+
+class Vault:
+    """One database of one node. One turn at a time writes; any number of reads see what was committed."""
+
+    def __init__(self, database: SqliteDatabase, attachments: Attachments, engine: Engine) -> None:
+        """Use `open`."""
+        self._database = database
+        self._attachments = attachments
+        self._engine = engine
+        self._turning = False
+        self._erased = False
+        self._shared = Shared(
+            database=database, prepared={}, tables=TemplateTables(), lists={}, numbers=Numbers()
+        )  # fmt: skip
+
+    @classmethod
+    def open(cls, path: Path, *, contracts_engine: Engine, durable: bool = True) -> Self:
+        """Open the vault in the file `path`, which is made where there is none, and bring it up to date.
+
+        Attached files lie beside it. `durable=False` gives up safety against a loss of power (not against a kill), for
+        simulated nodes. Raises Refusal `vault.in-use`, `vault.version`, `vault.damaged`, `vault.storage`.
+        """
+        database = SqliteDatabase(path, durable=durable)
+        try:
+            vault = cls(database, Attachments(path.with_name(path.name + ".attachments")), contracts_engine)
+            with told(), database.writer.begin():
+                migrate(database.writer)
+            vault.load_template_tables()
+            with vault.read() as turn:
+                numbers = vault._shared.numbers
+                numbers.transaction, numbers.contract = _first(turn, _LAST_TRANSACTION), _first(turn, _LAST_CONTRACT)
+        except BaseException:
+            database.close()
+            raise
+        return vault
+
+    def close(self) -> None:
+        """Give the database free; call it between turns."""
+        assert not self._turning, "closed within a turn"
+        self._database.close()
+
+    def load_template_tables(self) -> None:
+        """Make the tables of templates whose packages were loaded since; call it between turns."""
+        with self.turn() as turn, told():
+            self._shared.tables.load(turn, self._engine)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[Turn]:
+        """One transaction: committed when the block ends, rolled back when an exception leaves it.
+
+        Raises Refusal `vault.storage`, `vault.damaged` or `vault.busy` when the database failed in it, also where the
+        block itself caught that.
+        """
+        assert not self._turning, "one turn at a time"
+        self._turning = True
+        try:
+            with told(), self._database.writer.begin():
+                turn = Turn(self._database.writer, self._shared, writable=True)
+                yield turn
+                if turn.failure is not None:
+                    raise turn.failure
+            self._erased |= turn.erased
+            if self._erased:
+                self._erased = not self._database.clear_log()
+        finally:
+            self._turning = False
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Turn]:
+        """A turn that only reads, on a connection of its own: it sees one committed state and holds up no writer."""
+        with told(), self._database.read() as connection, connection.begin():
+            yield Turn(connection, self._shared, writable=False)
+
+    def check(self) -> None:
+        """Read the whole database and refuse (`vault.damaged`) what does not fit together."""
+        self._database.check()
+
+    def attachment_put_stream(self, chunks: Iterable[bytes], *, content: bytes | None = None) -> bytes:
+        """Keep a file; see `Attachments.put`."""
+        return self._attachments.put(chunks, content=content)
+
+    def attachment_open(self, content: bytes) -> BinaryIO:
+        """The attached file with this SHA-256; see `Attachments.open`."""
+        return self._attachments.open(content)
+
+    def attachment_here(self, content: bytes) -> bool:
+        """Whether an attached file with this SHA-256 is kept here."""
+        return self._attachments.has(content)
+
+
+def _first(turn: Turn, statement: sa.Select[tuple[int]]) -> int:
+    row = turn.row(statement)
+    assert row is not None
+    return int(row[0])
