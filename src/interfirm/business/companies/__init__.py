@@ -1,0 +1,1 @@
+"""Who the firms are: their facts, their standing with a registrar, and the bank accounts they announce."""

@@ -1,0 +1,1 @@
+"""Invoices: issue, answer, acceptance, credit and dispute of invoices whose arithmetic is EN 16931's."""
