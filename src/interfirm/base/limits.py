@@ -104,6 +104,10 @@ class Limits(msgspec.Struct, frozen=True):
     """One request or answer on a node's control socket."""
     control_connections_count_max: int = 64
     """Programs that talk to one control socket at once."""
+    moves_count_max: int = 64
+    """Moves of one contract from notary to notary."""
+    payload_depth_max: int = 24
+    """Nesting of one payload, argument or result."""
     source_bytes_max: int = 256 * 1024
     """Source of one contract module."""
     source_nodes_count_max: int = 50_000
@@ -112,7 +116,6 @@ class Limits(msgspec.Struct, frozen=True):
     """Nesting of the parts of one contract module."""
     call_depth_max: int = 64
     """Nesting of calls between functions of contract code."""
-
     xml_bytes_max: int = 16 * 1024 * 1024
     """One XML document, before it is parsed."""
     xml_depth_max: int = 64
@@ -121,8 +124,16 @@ class Limits(msgspec.Struct, frozen=True):
     """Elements of one XML document."""
     xml_number_chars_max: int = 34
     """One decimal number in a document, as written."""
-    findings_count_max: int = 1000
-    """Findings listed of one judged document."""
+    findings_count_max: int = 100
+    """Findings listed of one rule in one judged document."""
+    components_count_max: int = 16
+    """Later components of one transaction."""
+    notary_batch_count_max: int = 256
+    """Requests that a notary judges and commits at once."""
+    notary_queue_count_max: int = 8_192
+    """Requests that wait at a notary."""
+    tells_count_max: int = 256
+    """What a subscriber is told in one answer."""
 
 
 LIMITS = Limits()

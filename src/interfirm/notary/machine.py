@@ -7,10 +7,11 @@ answer; a refusal binds nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import LIMITS
 from interfirm.base.time import Instant
 from interfirm.ledger.signing import PARTY, WITHDRAWAL, check_signature
 from interfirm.ledger.types import TransactionSignature
@@ -18,7 +19,8 @@ from interfirm.notary import questions
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.moves import machine as moves
 from interfirm.notary.registry import machine as registry
-from interfirm.notary.state import ACCEPTED, META, SUBSCRIPTIONS, WITHDRAWN, Overlay
+from interfirm.notary.state import ACCEPTED, META, WITHDRAWN, Overlay
+from interfirm.notary.subscriptions import machine as subscriptions
 from interfirm.notary.types import (
     Abroad,
     Answer,
@@ -27,14 +29,17 @@ from interfirm.notary.types import (
     Block,
     Done,
     Finish,
+    Follow,
     Free,
     Genesis,
+    Identify,
     Import,
     Judged,
     Lock,
     Notarise,
     Refused,
     Register,
+    Request,
     Reserve,
     Revoke,
     Rotate,
@@ -44,11 +49,12 @@ from interfirm.notary.types import (
     Subscribe,
     Tell,
     Unlock,
+    Unsubscribe,
     Withdraw,
 )
 from interfirm.notary.uniqueness import machine as uniqueness
 
-TIME, BLOCK_HEIGHT = b"time", b"height"
+TIME, BLOCK_HEIGHT, COUNT = b"time", b"height", b"accepted"
 SEALS = "seals"
 """The component of a transaction that commits to its sealed views."""
 
@@ -65,13 +71,16 @@ def _check(signature: TransactionSignature, transaction: bytes, purpose: str) ->
 class _Judge:
     """One block's work."""
 
-    def __init__(self, store: Store, block: Block, genesis: Genesis, abroad: Abroad, check: SignatureCheck) -> None:
+    def __init__(
+        self, store: Store, block: Block, genesis: Genesis, abroad: Abroad, check: SignatureCheck, identify: Identify
+    ) -> None:
         self.state = Overlay(store)
-        self.block = block
+        self.height = block.height
         self.genesis = genesis
         self.notary = notary_id(genesis)
         self.abroad = abroad
         self.check = check
+        self.identify = identify
         self.now = block.time
         self.tells: list[Tell] = []
         self.accepted: list[Done] = []
@@ -80,14 +89,13 @@ class _Judge:
         self.state.mark()
         told, accepted = len(self.tells), len(self.accepted)
         try:
-            return self._answer(asked)
+            return self._answer(asked.request, asked.requester)
         except Refusal as refusal:
             self.state.back()
             del self.tells[told:], self.accepted[accepted:]
             return Refused(code=refusal.code, message=refusal.message, values=refusal.as_plain()["values"])
 
-    def _answer(self, asked: Asked) -> Answer:
-        request, height = asked.request, self.block.height
+    def _answer(self, request: Request, requester: bytes) -> Answer:
         match request:
             case Notarise():
                 return self._notarise(request)
@@ -98,33 +106,40 @@ class _Judge:
             case Import():
                 return self._record(moves.bring_in(request, self.state, self.notary, self.now, self.abroad))
             case Finish():
-                return self._record(moves.finish(request, self.state, self.abroad))
+                return self._finish(request)
             case Unlock():
                 return self._record(moves.unlock(request, self.state, self.abroad))
             case Register():
-                return self._done(registry.register(request, self.state, self.genesis, height))
+                return self._done(registry.register(request, self.state, self.genesis, self.height))
             case Rotate():
-                return self._done(registry.rotate(request, self.state, self.genesis, height))
+                return self._done(registry.rotate(request, self.state, self.genesis, self.height))
             case Revoke():
-                return self._done(registry.revoke(request, self.state, self.genesis, height))
+                return self._done(registry.revoke(request, self.state, self.genesis, self.height))
+            case Follow():
+                return self._done(
+                    registry.follow(request, self.state, self.genesis, self.height, self.now, self.abroad)
+                )
             case Reserve():
                 return self._reserve(request)
             case Settle():
-                return self._done(claims.settle(request, self.state, self.abroad))
+                return self._record(claims.settle(request, self.state, self.abroad))
             case Free():
-                return self._done(claims.free(request, self.state, self.abroad))
+                return self._record(claims.free(request, self.state, self.abroad))
             case Subscribe():
-                return self._subscribe(request, asked.requester)
+                self.tells.extend(subscriptions.subscribe(request.kind, request.subject, requester, self.state))
+                return self._done(digest("subscription", request.kind, request.subject, requester))
+            case Unsubscribe():
+                subscriptions.unsubscribe(request.kind, request.subject, requester, self.state)
+                return self._done(digest("subscription", request.kind, request.subject, requester))
             case Ask():
-                return self._ask(request)
+                return self._ask(request, requester)
 
     def _notarise(self, request: Notarise) -> Done:
         uniqueness.check_sizes(request)
-        skeleton = uniqueness.skeleton_of(request)
-        transaction = skeleton.id
-        known = self.state.get(ACCEPTED, transaction)
+        transaction = self.identify(request)
+        known = self._accepted(transaction)
         if known is not None:
-            return codec.decode(known, Done)
+            return known
         uniqueness.check_header(request.header, self.genesis.network, self.notary, self.now)
         scopes = uniqueness.scopes_of(request)
         uniqueness.judge(request, self.state, scopes)
@@ -132,7 +147,7 @@ class _Judge:
         self._check_seals(request)
         self._check_signatures(request.signatures, scopes.keys(), transaction, PARTY)
         for key, consumer in uniqueness.apply(request, transaction, self.state):
-            self._tell(b"ref" + key, "consumed", key, consumer)
+            self.tells.extend(subscriptions.consumed(key, consumer, self.state))
         claims.apply(request, transaction, self.state, self.notary)
         return self._record(transaction)
 
@@ -144,102 +159,133 @@ class _Judge:
             raise Refusal("notary.seals", "the sealed views are missing")
 
     def _check_signatures(
-        self, signatures: tuple[TransactionSignature, ...], needed: object, transaction: bytes, purpose: str
+        self,
+        signatures: tuple[TransactionSignature, ...],
+        needed: Iterable[bytes],
+        transaction: bytes,
+        purpose: str,
     ) -> None:
         """Each needed identity's signature is there once, by the key the registry shows now, and not withdrawn."""
-        wanted = set(needed)  # type: ignore[call-overload]  # a keys view or a tuple of identities
+        wanted = set(needed)
         for signature in signatures:
             identity = signature.identity
             if identity not in wanted:
                 raise Refusal("notary.signature", "a signature that is not listed, or twice", identity=identity)
             wanted.discard(identity)
-            if signature.key != registry.current_key(identity, self.state):
+            if signature.key != registry.current_key(identity, self.state, self.now):
                 raise Refusal("notary.key", "signed with a key the registry does not show", identity=identity)
             if self.state.get(WITHDRAWN, transaction + identity) is not None:
                 raise Refusal("notary.withdrawn", "the signature was withdrawn", identity=identity)
-            self.check(signature, transaction, purpose)
         if wanted:
             missing = sorted(identity.hex()[:16] for identity in wanted)
             raise Refusal("notary.signature", "a listed signature is missing", missing=missing)
+        for signature in signatures:
+            self.check(signature, transaction, purpose)
 
     def _withdraw(self, request: Withdraw) -> Done:
-        identity = request.signature.identity
-        if self.state.get(ACCEPTED, request.transaction) is not None:
-            raise Refusal("notary.accepted", "the transaction was accepted before", transaction=request.transaction)
-        self._check_signatures((request.signature,), (identity,), request.transaction, WITHDRAWAL)
-        self.state.put(WITHDRAWN, request.transaction + identity, b"\x01")
-        return self._done(digest("withdrawn", request.transaction, identity))
+        """Take a signature back; again is harmless, and a withdrawal is remembered for ever."""
+        transaction, identity = request.transaction, request.signature.identity
+        known = self.state.get(WITHDRAWN, transaction + identity)
+        if known is not None:
+            return codec.decode(known, Done)
+        if self._accepted(transaction) is not None:
+            raise Refusal("notary.accepted", "the transaction was accepted before", transaction=transaction)
+        self._check_signatures((request.signature,), (identity,), transaction, WITHDRAWAL)
+        done = self._done(digest("withdrawn", transaction, identity))
+        self.state.put(WITHDRAWN, transaction + identity, codec.encode(done))
+        return done
 
     def _lock(self, request: Lock) -> Done:
-        name, confirmers = moves.lock(request, self.state, self.notary)
+        name = moves.id_of(request, self.notary)
+        known = self._accepted(name)
+        if known is not None:
+            return known
+        confirmers = moves.lock(request, name, self.state, self.notary)
         self._check_signatures(request.signatures, confirmers, name, moves.LOCK)
         return self._record(name)
 
+    def _finish(self, request: Finish) -> Done:
+        name = moves.finish_id(request.lock)
+        known = self._accepted(name)
+        if known is not None:
+            return known
+        key, consumer = moves.finish(request, self.state, self.abroad)
+        self.tells.extend(subscriptions.consumed(key, consumer, self.state))
+        return self._record(name)
+
     def _reserve(self, request: Reserve) -> Done:
-        if registry.record_of(request.signature.identity, self.state).home != self.notary:
+        owner = request.signature.identity
+        if registry.record_of(owner, self.state).home != self.notary:
             raise Refusal("claim.home", "this notary is not the owner's home")
-        name = claims.reservation_bytes(request)
-        self._check_signatures((request.signature,), (request.signature.identity,), name, claims.RESERVATION)
-        return self._done(claims.reserve(request, self.state))
+        self._check_signatures((request.signature,), (owner,), claims.reservation_id(request), claims.RESERVATION)
+        return self._done(claims.reserve(request, self.state, self.notary))
 
-    def _subscribe(self, request: Subscribe, requester: bytes) -> Done:
-        if request.kind not in ("ref", "claim"):
-            raise Refusal("notary.subject", "one subscribes to a ref or a claim", kind=request.kind[:20])
-        if len(request.subject) > 64:
-            raise Refusal("notary.subject", "a subject has at most 64 bytes", bytes=len(request.subject))
-        key = request.kind.encode() + request.subject
-        known = self._subscribers(key)
-        if requester not in known:
-            if len(known) >= LIMITS.subscriptions_count_max:
-                raise Refusal("notary.limit", "too many subscriptions to one subject", count_max=len(known))
-            self.state.put(SUBSCRIPTIONS, key, codec.encode_plain([*known, requester]))
-        return self._done(digest("subscription", key, requester))
-
-    def _ask(self, request: Ask) -> Answer:
-        said = questions.answer(request, self.state, self.block.height, self.now)
+    def _ask(self, request: Ask, requester: bytes) -> Answer:
+        said = questions.answer(request, self.state, self.height, self.now)
         if request.kind == "claim" and said.answer is not None:
-            self._tell(b"claim" + request.subject, "claim-asked", request.subject, b"")
+            self.tells.extend(subscriptions.claim_asked(request.subject, requester, self.state))
         return said
 
-    def _subscribers(self, key: bytes) -> list[bytes]:
-        value = self.state.get(SUBSCRIPTIONS, key)
-        return [] if value is None else list(codec.decode_plain(value))
-
-    def _tell(self, key: bytes, kind: str, subject: bytes, detail: bytes) -> None:
-        for identity in self._subscribers(key):
-            self.tells.append(Tell(identity=identity, kind=kind, subject=subject, detail=detail))
+    def _accepted(self, name: bytes) -> Done | None:
+        known = self.state.get(ACCEPTED, name)
+        return None if known is None else codec.decode(known, Done)
 
     def _done(self, name: bytes) -> Done:
-        return Done(
-            id=name, height=self.block.height, time=self.now, registry_height=registry.registry_height(self.state)
-        )
+        return Done(id=name, height=self.height, time=self.now, registry_height=registry.registry_height(self.state))
 
     def _record(self, name: bytes) -> Done:
         """An acceptance that is remembered and gets a receipt."""
-        known = self.state.get(ACCEPTED, name)
+        known = self._accepted(name)
         if known is not None:
-            return codec.decode(known, Done)
+            return known
         done = self._done(name)
         self.state.put(ACCEPTED, name, codec.encode(done))
         self.accepted.append(done)
         return done
 
 
-def judge(store: Store, block: Block, *, genesis: Genesis, abroad: Abroad, check: SignatureCheck = _check) -> Judged:
+def judge(
+    store: Store,
+    block: Block,
+    *,
+    genesis: Genesis,
+    abroad: Abroad,
+    check: SignatureCheck = _check,
+    identify: Identify = uniqueness.transaction_of,
+) -> Judged:
     """Judge a block on a state: answers in the order of its requests, changes to write in one commit, tells.
 
-    The block's time is raised to the last block's where it lies before it: a notary's time never goes back.
+    The block's time is raised to the last block's where it lies before it: a notary's time never goes back. Its height
+    must be the next. What `check` and `identify` return must be what the defaults return.
     """
-    work = _Judge(store, _in_time(store, block), genesis, abroad, check)
+    last = Overlay(store)
+    assert block.height == last_height(last) + 1, "a notary's heights are consecutive"
+    work = _Judge(store, _in_time(last, block), genesis, abroad, check, identify)
     answers = tuple(work.answer(asked) for asked in block.requests)
     work.state.put(META, TIME, codec.encode_plain(work.now.ms))
     work.state.put(META, BLOCK_HEIGHT, codec.encode_plain(block.height))
-    return Judged(answers=answers, changes=work.state.changes, tells=tuple(work.tells), accepted=tuple(work.accepted))
+    work.state.put(META, COUNT, codec.encode_plain(accepted_count(last) + len(work.accepted)))
+    return Judged(
+        answers=answers, changes=work.state.changes, tells=tuple(work.tells), accepted=tuple(work.accepted),
+        time=work.now,
+    )  # fmt: skip
 
 
-def _in_time(store: Store, block: Block) -> Block:
-    last = store.get(META, TIME)
-    if last is None:
-        return block
-    earlier = Instant(int(codec.decode_plain(last)))
-    return block if block.time >= earlier else block.replace(time=earlier)
+def last_height(state: Overlay) -> int:
+    """The height of the last block; 0 before the first."""
+    return _meta(state, BLOCK_HEIGHT) or 0
+
+
+def accepted_count(state: Overlay) -> int:
+    """How many acceptances the state remembers, which is the size of the receipt log."""
+    return _meta(state, COUNT) or 0
+
+
+def _meta(state: Overlay, name: bytes) -> int | None:
+    value = state.get(META, name)
+    return None if value is None else int(codec.decode_plain(value))
+
+
+def _in_time(state: Overlay, block: Block) -> Block:
+    last_ms = _meta(state, TIME)
+    return block if last_ms is None else block.replace(time=max(block.time, Instant(last_ms)))

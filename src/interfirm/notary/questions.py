@@ -8,10 +8,10 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.signatures import PublicKey, Signer, verify
 from interfirm.base.time import Instant
-from interfirm.base.values import Wire
+from interfirm.base.values import Hash32, Wire
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.state import ACCEPTED, IMPORTS, REFS, REGISTRY, Overlay
-from interfirm.notary.types import Ask, Said
+from interfirm.notary.types import Ask, Done, Said
 from interfirm.notary.uniqueness.machine import ACTIVE, CONSUMED
 
 KINDS = ("unspent", "consumer", "claim", "imported", "accepted", "key")
@@ -22,7 +22,7 @@ def answer(question: Ask, state: Overlay, height: int, now: Instant) -> Said:
 
     - `unspent` of a ref key: True when active here, False when consumed or locked, None when unknown
     - `consumer` of a ref key: the hash of the consumer's id
-    - `claim` of a claim hash: None when free, else ["taken", transaction] or ["reservation", notary, transaction, ms]
+    - `claim` of a claim key: None when free, else ["taken", transaction] or ["reservation", notary, transaction, ms]
     - `imported` of a lock id: the origin notary
     - `accepted` of a transaction id: [height, time ms]
     - `key` of an identity: its registry record
@@ -43,17 +43,21 @@ def _find(question: Ask, state: Overlay) -> Any:
         return state.get(IMPORTS, subject)
     if question.kind == "accepted":
         value = state.get(ACCEPTED, subject)
-        return None if value is None else codec.decode_plain(value)
+        return None if value is None else _place(codec.decode(value, Done))
     if question.kind == "key":
         value = state.get(REGISTRY, subject)
         return None if value is None else codec.decode_plain(value)
     raise Refusal("notary.question", "no such question", kind=question.kind[:20], kinds=KINDS)
 
 
+def _place(done: Done) -> list[int]:
+    return [done.height, done.time.ms]
+
+
 class Statement(Wire, frozen=True):
     """What a notary said, signed by its key; evidence offline."""
 
-    notary: bytes
+    notary: Hash32
     said: Said
     signature: bytes
 

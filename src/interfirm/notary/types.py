@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import digest
 from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Value, Wire
@@ -32,19 +34,23 @@ class Store(Protocol):
 
 
 class Genesis(Wire, frozen=True):
-    """What a notary starts from: its network, who may register organisations, its own key, and its label."""
+    """What a notary starts from: its network, who may register organisations, its own key, and its label.
+
+    `registry` is the notary whose registry this one follows; None keeps one of its own.
+    """
 
     network: Hash32
     registrar: PublicKey
     key: PublicKey
     label: str
+    registry: Hash32 | None = None
 
 
 class Notarise(Wire, frozen=True, tag="notarise"):
     """Accept a transaction: its effects in clear, every line opened, and what opens confirmers and claims.
 
-    `reservations` are home notaries' statements for claims of owners whose home is elsewhere. `seals` is the block of
-    sealed views whose hash is the component `seals`, or empty.
+    `reservations` are home notaries' statements, one for each claim whose owner's home is elsewhere, in the order of
+    the claims. `seals` is the block of sealed views whose hash is the component `seals`, or empty.
     """
 
     header: Header
@@ -129,8 +135,15 @@ class Revoke(Wire, frozen=True, tag="revoke"):
     registrar: bytes
 
 
+class Follow(Wire, frozen=True, tag="follow"):
+    """Take over an identity's record from the registry that this notary follows: its statement, kind `key`."""
+
+    identity: Hash32
+    statement: bytes
+
+
 class Reserve(Wire, frozen=True, tag="reserve"):
-    """Hold a claim for one transaction at another notary; signed by the claim's owner."""
+    """Hold a claim for one transaction at another notary, whose window ends by `until`; signed by the claim's owner."""
 
     claim: Hash32
     notary: Hash32
@@ -142,6 +155,7 @@ class Reserve(Wire, frozen=True, tag="reserve"):
 class Settle(Wire, frozen=True, tag="settle"):
     """Turn a reservation into a taken claim, by the other notary's receipt."""
 
+    owner: Hash32
     claim: Hash32
     receipt: bytes
 
@@ -149,12 +163,20 @@ class Settle(Wire, frozen=True, tag="settle"):
 class Free(Wire, frozen=True, tag="free"):
     """Free a reservation, by the other notary's statement that the transaction was not accepted in time."""
 
+    owner: Hash32
     claim: Hash32
     statement: bytes
 
 
 class Subscribe(Wire, frozen=True, tag="subscribe"):
-    """Be told when a ref is consumed or a claim's proof is asked for: `subject` is the ref's key or the claim hash."""
+    """Be told when a `ref` is consumed or a `claim`'s proof is asked for; `subject` is a `ref_key` or `claim_key`."""
+
+    kind: str
+    subject: bytes
+
+
+class Unsubscribe(Wire, frozen=True, tag="unsubscribe"):
+    """Be told no more of a subject; a ref's subscription ends by itself when the ref is consumed."""
 
     kind: str
     subject: bytes
@@ -177,16 +199,18 @@ Request = (
     | Register
     | Rotate
     | Revoke
+    | Follow
     | Reserve
     | Settle
     | Free
     | Subscribe
+    | Unsubscribe
     | Ask
 )
 
 
 class Asked(Value, frozen=True):
-    """A request with who asked; the host vouches for `requester` (mutual TLS, or a signed envelope)."""
+    """A request with who asked; the host vouches for the identity `requester` (mutual TLS, or a signed envelope)."""
 
     requester: bytes
     request: Request
@@ -247,6 +271,8 @@ class Judged(Value, frozen=True):
     tells: tuple[Tell, ...]
     accepted: tuple[Done, ...]
     """New acceptances in order: each becomes one leaf of the receipt log."""
+    time: Instant
+    """The block's time, not before the last block's."""
 
 
 class Abroad(Protocol):
@@ -259,6 +285,9 @@ class Abroad(Protocol):
         """A statement of `notary`; Refusal where it is not its word."""
 
 
+Identify = Callable[[Notarise], bytes]
+"""The transaction id that a request's parts make; hosts may answer from a cache."""
+
 SignatureCheck = Callable[[TransactionSignature, bytes, str], None]
 """(signature, id, purpose): returns if valid, raises Refusal otherwise; hosts may answer from a cache."""
 
@@ -266,5 +295,10 @@ SignatureCheck = Callable[[TransactionSignature, bytes, str], None]
 def ref_key(ref: ContractRef) -> bytes:
     """The key of a ref in the state: transaction id, then index in four bytes."""
     if ref.transaction is None:
-        raise ValueError("a local ref has no key")
+        raise Refusal("notary.local-ref", "a local ref names nothing outside its transaction", index=ref.index)
     return ref.transaction + ref.index.to_bytes(4, "big")
+
+
+def claim_key(owner: bytes, claim: bytes) -> bytes:
+    """The key of a claim in the state; bound to its owner, so that nobody else can take it by knowing its hash."""
+    return digest("claim of", owner, claim)

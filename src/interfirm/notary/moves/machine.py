@@ -1,7 +1,8 @@
 """The four requests of a move (02-ledger, Moving between notaries).
 
 Lock at A; import only at B, while B's time is before T, once per lock id; B's receipt finishes at A at any time; only
-B's word that nothing was imported, given at B-time T or later, unlocks. Time is judged by B's clock alone.
+B's word that nothing was imported, given at B-time T or later, unlocks. Time is judged by B's clock alone. Each is
+remembered by its id, so that sending one again, early, late or for ever after, changes nothing.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
+from interfirm.base.limits import LIMITS
 from interfirm.base.time import Instant
 from interfirm.contracts.types import ContractRef
 from interfirm.ledger import tree
-from interfirm.notary.state import IMPORTS, LOCKS, REFS, Overlay
-from interfirm.notary.types import Abroad, Finish, Import, Lock, Said, Unlock, ref_key
+from interfirm.notary.state import ACCEPTED, IMPORTS, LOCKS, REFS, Overlay
+from interfirm.notary.types import Abroad, Finish, Import, Lock, Unlock, ref_key
 from interfirm.notary.uniqueness.machine import ACTIVE, CONSUMED, LOCKED, active, consumer_hash
 
 LOCK = "lock"
@@ -30,28 +32,36 @@ def import_id(lock: bytes) -> bytes:
     return digest("import", lock)
 
 
-def lock(request: Lock, state: Overlay, notary: bytes) -> tuple[bytes, tuple[bytes, ...]]:
-    """Lock an active contract; returns the lock id and who must have signed it."""
-    commitment = _lockable(request, state, notary)
-    if tree.confirmers_commitment(request.opening.salt, request.opening.confirmers) != commitment:
-        raise Refusal("move.opening", "the opening is not what the output committed to")
-    name = lock_id(notary, request.ref, request.to, request.until, request.nonce, commitment)
-    state.put(REFS, ref_key(request.ref), LOCKED + name)
-    record = [ref_key(request.ref), request.to, request.until.ms, commitment]
-    state.put(LOCKS, name, codec.encode_plain(record))
-    return name, request.opening.confirmers.parties
+def finish_id(lock: bytes) -> bytes:
+    """The id by which a lock ends for good."""
+    return digest("finish", lock)
 
 
-def _lockable(request: Lock, state: Overlay, notary: bytes) -> bytes:
-    """The commitment of the contract: active, or already locked by this very request."""
+def unlock_id(lock: bytes) -> bytes:
+    """The id by which a lock is undone."""
+    return digest("unlock", lock)
+
+
+def id_of(request: Lock, notary: bytes) -> bytes:
+    """The lock id that a request asks for at `notary`, whether or not the contract is there."""
+    commitment = tree.confirmers_commitment(request.opening.salt, request.opening.confirmers)
+    return lock_id(notary, request.ref, request.to, request.until, request.nonce, commitment)
+
+
+def lock(request: Lock, name: bytes, state: Overlay, notary: bytes) -> tuple[bytes, ...]:
+    """Lock an active contract under its lock id; returns who must have signed it: all confirmers, never a fallback."""
+    confirmers = request.opening.confirmers
     if request.to == notary:
         raise Refusal("move.same", "a contract moves to another notary")
-    value = state.get(REFS, ref_key(request.ref))
-    if value is not None and value[:1] == LOCKED:
-        _, _, _, commitment = codec.decode_plain(state.need(LOCKS, value[1:], "move.unknown", "no such lock"))
-        if lock_id(notary, request.ref, request.to, request.until, request.nonce, commitment) == value[1:]:
-            return bytes(commitment)
-    return active(request.ref, state)
+    if len(confirmers.parties) > LIMITS.parties_count_max:
+        raise Refusal("notary.limit", "over a limit", part="confirmers", count_max=LIMITS.parties_count_max)
+    commitment = active(request.ref, state)
+    if tree.confirmers_commitment(request.opening.salt, confirmers) != commitment:
+        raise Refusal("move.opening", "the opening is not what the output committed to")
+    key = ref_key(request.ref)
+    state.put(REFS, key, LOCKED + name)
+    state.put(LOCKS, name, codec.encode_plain([key, request.to, request.until.ms, commitment]))
+    return confirmers.parties
 
 
 def bring_in(request: Import, state: Overlay, notary: bytes, now: Instant, abroad: Abroad) -> bytes:
@@ -68,25 +78,28 @@ def bring_in(request: Import, state: Overlay, notary: bytes, now: Instant, abroa
     return import_id(name)
 
 
-def finish(request: Finish, state: Overlay, abroad: Abroad) -> bytes:
-    """End a locked contract here, because the other notary imported it."""
+def finish(request: Finish, state: Overlay, abroad: Abroad) -> tuple[bytes, bytes]:
+    """End a locked contract here, because the other notary imported it; returns the ref's key and its consumer."""
     key, to, _, _ = _locked(request.lock, state)
     if abroad.receipt(to, request.receipt) != import_id(request.lock):
         raise Refusal("move.receipt", "the receipt is not for this import", lock=request.lock)
-    state.put(REFS, key, CONSUMED + consumer_hash(request.lock))
+    consumer = consumer_hash(request.lock)
+    state.put(REFS, key, CONSUMED + consumer)
     state.put(LOCKS, request.lock, None)
-    return digest("finish", request.lock)
+    return key, consumer
 
 
 def unlock(request: Unlock, state: Overlay, abroad: Abroad) -> bytes:
     """Make a contract usable here again, because the other notary imported nothing and never will."""
+    if state.get(ACCEPTED, unlock_id(request.lock)) is not None:
+        return unlock_id(request.lock)
     key, to, until_ms, commitment = _locked(request.lock, state)
-    said: Said = abroad.statement(to, request.statement)
+    said = abroad.statement(to, request.statement)
     if said.kind != "imported" or said.subject != request.lock or said.answer is not None or said.time.ms < until_ms:
         raise Refusal("move.statement", "the other notary does not say that nothing was imported in time")
     state.put(REFS, key, ACTIVE + commitment)
     state.put(LOCKS, request.lock, None)
-    return digest("unlock", request.lock)
+    return unlock_id(request.lock)
 
 
 def _locked(name: bytes, state: Overlay) -> tuple[bytes, bytes, int, bytes]:

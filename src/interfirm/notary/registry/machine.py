@@ -1,43 +1,62 @@
 """The registry: who an identity id is today (02-ledger, Identity not keys).
 
-A record is the block [key, number of rotations, VRF key, home notary, revoked]. A receipt names the registry height it
-was judged at: the height of the last change of any record.
+A record is the block [key, number of rotations, VRF key, home notary, revoked, as of]. A notary keeps a registry of its
+own, or follows another notary's: then it copies records from that one's dated statements, trusts none that is older
+than the limit, keeps the longest chain of rotations it has seen, and takes a rotation from its owner at any time. A
+receipt names the registry height it was judged at: the height here of the last change of any record.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from interfirm.base import codec, signatures
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
+from interfirm.base.limits import LIMITS
 from interfirm.base.signatures import PublicKey
-from interfirm.base.values import Wire
+from interfirm.base.time import Instant
+from interfirm.base.values import Hash32, Wire
 from interfirm.notary.state import META, REGISTRY, Overlay
-from interfirm.notary.types import Genesis, Register, Revoke, Rotate
+from interfirm.notary.types import Abroad, Follow, Genesis, Register, Revoke, Rotate, Said
 
 HEIGHT = b"registry height"
 
 
 class Record(Wire, frozen=True):
-    """What the registry keeps of an identity."""
+    """What the registry keeps of an identity; `as_of` dates a copy of another registry's, None is this one's own."""
 
     key: PublicKey
     number: int
-    vrf: bytes
-    home: bytes
+    vrf: Hash32
+    home: Hash32
     revoked: bool
+    as_of: Instant | None = None
+
+
+@lru_cache(maxsize=4096)
+def _record(data: bytes) -> Record:
+    return codec.decode(data, Record)
 
 
 def record_of(identity: bytes, state: Overlay) -> Record:
     """The record of an identity; Refusal `registry.unknown` where there is none."""
-    return codec.decode(state.need(REGISTRY, identity, "registry.unknown", "the identity is not registered"), Record)
+    return _record(state.need(REGISTRY, identity, "registry.unknown", "the identity is not registered"))
 
 
-def current_key(identity: bytes, state: Overlay) -> PublicKey:
-    """The key the identity signs with today; Refusal `registry.revoked` when it may not sign."""
+def current_key(identity: bytes, state: Overlay, now: Instant) -> PublicKey:
+    """The key the identity signs with today; Refusal `registry.revoked` or, for an old copy, `registry.stale`."""
     record = record_of(identity, state)
     if record.revoked:
         raise Refusal("registry.revoked", "the identity was revoked", identity=identity)
+    if record.as_of is not None:
+        _check_age(record.as_of, now)
     return record.key
+
+
+def _check_age(as_of: Instant, now: Instant) -> None:
+    if now.ms - as_of.ms > LIMITS.registry_age_ms_max:
+        raise Refusal("registry.stale", "the followed registry's word is too old", as_of=as_of, now=now)
 
 
 def registration_bytes(network: bytes, key: PublicKey, vrf: bytes, home: bytes) -> bytes:
@@ -57,6 +76,8 @@ def revocation_bytes(network: bytes, identity: bytes) -> bytes:
 
 def register(request: Register, state: Overlay, genesis: Genesis, height: int) -> bytes:
     """Enter an organisation; entering the same again is harmless. Returns its identity id."""
+    if genesis.registry is not None:
+        raise Refusal("registry.follows", "this notary follows another registry", registry=genesis.registry)
     message = registration_bytes(genesis.network, request.key, request.vrf, request.home)
     signatures.verify(genesis.registrar, message, request.registrar)
     signatures.verify(request.key, message, request.own)
@@ -67,13 +88,14 @@ def register(request: Register, state: Overlay, genesis: Genesis, height: int) -
     record = Record(key=request.key, number=0, vrf=request.vrf, home=request.home, revoked=False)
     if known is None:
         _put(identity, record, state, height)
-    elif _first(codec.decode(known, Record)) != (request.vrf, request.home):
-        raise Refusal("registry.known", "the identity is registered with another VRF key or home", identity=identity)
+    else:
+        _check_for_life(identity, _record(known), record)
     return identity
 
 
-def _first(record: Record) -> tuple[bytes, bytes]:
-    return record.vrf, record.home
+def _check_for_life(identity: bytes, known: Record, record: Record) -> None:
+    if (known.vrf, known.home) != (record.vrf, record.home):
+        raise Refusal("registry.known", "the identity is registered with another VRF key or home", identity=identity)
 
 
 def rotate(request: Rotate, state: Overlay, genesis: Genesis, height: int) -> bytes:
@@ -82,7 +104,9 @@ def rotate(request: Rotate, state: Overlay, genesis: Genesis, height: int) -> by
     message = rotation_bytes(genesis.network, request.identity, request.key, request.number)
     if record.number == request.number and record.key == request.key:
         return digest("rotation", message)
-    if record.revoked or request.number != record.number + 1:
+    if record.revoked:
+        raise Refusal("registry.revoked", "the identity was revoked", identity=request.identity)
+    if request.number != record.number + 1 or request.number > LIMITS.rotations_count_max:
         raise Refusal("registry.number", "not the next rotation", number=request.number, known=record.number)
     signatures.verify(record.key, message, request.old)
     signatures.verify(request.key, message, request.new)
@@ -98,6 +122,42 @@ def revoke(request: Revoke, state: Overlay, genesis: Genesis, height: int) -> by
     if not record.revoked:
         _put(request.identity, record.replace(revoked=True), state, height)
     return digest("revocation", message)
+
+
+def follow(request: Follow, state: Overlay, genesis: Genesis, height: int, now: Instant, abroad: Abroad) -> bytes:
+    """Copy an identity's record from the registry this notary follows. Returns the identity id.
+
+    A statement that is older than the limit is refused (`registry.stale`). One that shows fewer rotations than were
+    seen here renews the copy's date and nothing else; a revocation stays for ever.
+    """
+    if genesis.registry is None:
+        raise Refusal("registry.follows", "this notary keeps a registry of its own")
+    said = abroad.statement(genesis.registry, request.statement)
+    heard = _heard(said, request.identity, now)
+    value = state.get(REGISTRY, request.identity)
+    record = heard if value is None else _merged(request.identity, _record(value), heard)
+    _put(request.identity, record, state, height)
+    return request.identity
+
+
+def _heard(said: Said, identity: bytes, now: Instant) -> Record:
+    if said.kind != "key" or said.subject != identity or said.answer is None:
+        raise Refusal("registry.statement", "the statement does not show this identity's record", identity=identity)
+    _check_age(said.time, now)
+    record = codec.from_plain(said.answer, Record)
+    if record.as_of is not None:
+        raise Refusal("registry.statement", "the statement passes on another registry's word", identity=identity)
+    return record.replace(as_of=min(said.time, now))
+
+
+def _merged(identity: bytes, known: Record, heard: Record) -> Record:
+    _check_for_life(identity, known, heard)
+    assert known.as_of is not None
+    assert heard.as_of is not None
+    as_of = max(known.as_of, heard.as_of)
+    longer = heard.number > known.number or (heard.number == known.number and heard.as_of == as_of)
+    chain = heard if longer else known
+    return chain.replace(as_of=as_of, revoked=known.revoked or heard.revoked)
 
 
 def _put(identity: bytes, record: Record, state: Overlay, height: int) -> None:

@@ -31,15 +31,16 @@ from interfirm.notary.types import Notarise, ref_key
 ACTIVE, CONSUMED, LOCKED = b"A", b"C", b"L"
 
 
-def skeleton_of(request: Notarise) -> Skeleton:
-    """The transaction a request speaks of; its id follows from the parts, so nothing in them can be changed."""
-    return Skeleton(
+def transaction_of(request: Notarise) -> bytes:
+    """The id of the transaction a request speaks of; it follows from the parts, so nothing in them can be changed."""
+    skeleton = Skeleton(
         header=request.header,
         entries=tuple(entry_hash(entry) for entry in request.entries),
         lines=tuple(line.hash for line in request.lines),
         roots=request.roots,
         components=request.components,
     )
+    return skeleton.id
 
 
 def check_header(header: Header, network: bytes, notary: bytes, now: Instant) -> None:
@@ -60,18 +61,21 @@ def check_header(header: Header, network: bytes, notary: bytes, now: Instant) ->
 
 
 def check_sizes(request: Notarise) -> None:
-    """Refuse what is over a limit before any work is done for it (`notary.limit`)."""
+    """Refuse what is over a limit before any work is done for it (`notary.limit`), and what nobody signs."""
+    claims = max((len(e.claims) for e in request.entries if isinstance(e, CreateEntry)), default=0)
     for name, count, count_max in (
         ("entries", len(request.entries), LIMITS.entries_count_max),
+        ("claims", claims, LIMITS.claims_count_max),
         ("lines", len(request.lines), LIMITS.lines_count_max),
         ("roots", len(request.roots), LIMITS.entries_count_max),
-        ("signatures", len(request.signatures), LIMITS.lines_count_max),
+        ("components", len(request.components), LIMITS.components_count_max),
+        ("reservations", len(request.reservations), LIMITS.claims_count_max),
         ("seals", len(request.seals), LIMITS.sealed_bytes_max),
     ):
         if count > count_max:
             raise Refusal("notary.limit", "over a limit", part=name, count=count, count_max=count_max)
-    if not request.entries:
-        raise Refusal("notary.empty", "a transaction does something")
+    if not request.entries or not request.lines:
+        raise Refusal("notary.empty", "a transaction does something, and somebody signs it")
 
 
 def scopes_of(request: Notarise) -> dict[bytes, frozenset[int]]:
@@ -83,7 +87,7 @@ def scopes_of(request: Notarise) -> dict[bytes, frozenset[int]]:
         if line.identity in scopes:
             raise Refusal("notary.line-twice", "an identity is listed twice", identity=line.identity)
         scope = frozenset(line.scope)
-        if tuple(sorted(scope)) != line.scope or not line.scope or line.scope[0] < 0 or line.scope[-1] >= count:
+        if tuple(sorted(scope)) != line.scope or not line.scope or line.scope[-1] >= count:
             raise Refusal("notary.scope", "a scope is a sorted set of entries", identity=line.identity)
         scopes[line.identity] = scope
     return scopes
@@ -107,7 +111,7 @@ def judge(request: Notarise, state: Overlay, scopes: dict[bytes, frozenset[int]]
             if opening is None:
                 raise Refusal("notary.opening", "the confirmers of an entry are not opened", entry=index)
             opened += 1
-            check_confirmed(opening, commitment, request, scopes)
+            _check_confirmed(opening, commitment, request, scopes)
         if isinstance(entry, ConsumeEntry):
             consumed.add(entry.ref)
     if opened != len(openings):
@@ -119,7 +123,7 @@ def _commitment(entry: Entry, index: int, entries: tuple[Entry, ...], state: Ove
     assert not isinstance(entry, CreateEntry)
     ref = entry.ref
     if ref.transaction is None:
-        made = entries[ref.index] if 0 <= ref.index < index else None
+        made = entries[ref.index] if ref.index < index else None
         if not isinstance(made, CreateEntry):
             raise Refusal("notary.local-ref", "a local ref names no earlier create", entry=index, ref=ref.index)
         return made.confirmers
@@ -134,18 +138,15 @@ def active(ref: ContractRef, state: Overlay) -> bytes:
     kind, detail = value[:1], value[1:]
     if kind == CONSUMED:
         raise Refusal(
-            "notary.consumed",
-            "the ref was consumed",
-            transaction=ref.transaction,
-            index=ref.index,
+            "notary.consumed", "the ref was consumed", transaction=ref.transaction, index=ref.index,
             consumer_hash=detail,
-        )
+        )  # fmt: skip
     if kind == LOCKED:
-        raise Refusal("notary.locked", "the ref is locked for a move", transaction=ref.transaction, lock=detail)
+        raise Refusal("notary.locked", "the ref is locked for a move", transaction=ref.transaction, index=ref.index)
     return detail
 
 
-def check_confirmed(
+def _check_confirmed(
     opening: ConfirmersOpening, commitment: bytes, request: Notarise, scopes: dict[bytes, frozenset[int]]
 ) -> None:
     """Refuse an opening that does not match, and an entry outside the scope of one of its confirmers."""

@@ -1,0 +1,100 @@
+"""Requests and answers of a solo notary as canonical blocks, whatever carries them (spec clause 8).
+
+A request is one of the machine's, or one of two that concern what lies beside the state: the sealed views of a
+consumer, and what the requester is to be told.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.limits import LIMITS
+from interfirm.base.values import Hash32, Wire
+from interfirm.notary.types import Answer, Refused, Request
+
+T = TypeVar("T")
+REQUEST_BYTES_MAX = LIMITS.transaction_bytes_max + LIMITS.sealed_bytes_max
+
+
+class Collect(Wire, frozen=True, tag="collect"):
+    """Get the sealed views of the transaction with this consumer hash, while they are kept."""
+
+    consumer: Hash32
+
+
+class Listen(Wire, frozen=True, tag="listen"):
+    """Get what one is to be told beyond the number `after`; all up to it are known to have arrived and forgotten."""
+
+    after: int
+
+
+class Collected(Wire, frozen=True, tag="collected"):
+    """The block of sealed views; empty where there is none (any more)."""
+
+    seals: bytes
+
+
+class Told(Wire, frozen=True, tag="told"):
+    """One thing a subscriber is told: a ref was `consumed` (detail: consumer's hash), or a claim `claim-asked`."""
+
+    number: int
+    kind: str
+    subject: bytes
+    detail: bytes
+
+
+class Heard(Wire, frozen=True, tag="heard"):
+    """What there is to tell, oldest first."""
+
+    tells: tuple[Told, ...]
+
+
+Wanted = Request | Collect | Listen
+
+
+class Answered(Wire, frozen=True):
+    """An answer with its proof: a COSE receipt for an acceptance, a signed statement for what was said, else empty."""
+
+    answer: Answer | Collected | Heard
+    receipt: bytes = b""
+    statement: bytes = b""
+
+
+def encode_request(request: Wanted) -> bytes:
+    """The block of a request."""
+    return codec.encode(request)
+
+
+def decode_request(data: bytes) -> Wanted:
+    """The request in a block; Refusal `codec.*` for anything else."""
+    kind: Any = Wanted  # codec names the types it decodes to as classes; msgspec takes the union
+    found: Wanted = codec.decode(data, kind, bytes_max=REQUEST_BYTES_MAX)
+    return found
+
+
+def encode_answer(answered: Answered) -> bytes:
+    """The block of an answer."""
+    return codec.encode(answered)
+
+
+def decode_answer(data: bytes) -> Answered:
+    """The answer in a block; Refusal `codec.*` for anything else."""
+    return codec.decode(data, Answered)
+
+
+def refused(refusal: Refusal) -> Answered:
+    """A refusal as an answer."""
+    plain = refusal.as_plain()
+    return Answered(answer=Refused(code=plain["code"], message=plain["reason"], values=plain["values"]))
+
+
+def expect(answered: Answered, kind: type[T]) -> T:
+    """The answer of the kind expected; raises the notary's own Refusal where it is one, else `notary.answer`."""
+    answer = answered.answer
+    if isinstance(answer, kind):
+        return answer
+    if isinstance(answer, Refused):
+        raise Refusal(answer.code, answer.message, **answer.values)
+    raise Refusal("notary.answer", "the notary answered something else", expected=kind.__name__)
