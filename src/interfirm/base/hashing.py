@@ -1,8 +1,7 @@
 """Hashes of the ledger: SHA-256 of one dag-cbor block that starts with its tag (spec clause 2).
 
 The tag is the domain separation: no two kinds of pre-image can collide, because no two begin with the same text. Lists
-The tag is the domain separation: no two kinds of pre-image can collide, as no two begin with the same text. Lists
-of the pre-image.
+carry their length as every block does, so that a list and a longer one cannot collide either.
 """
 
 from __future__ import annotations
@@ -11,16 +10,15 @@ import base64
 import hashlib
 from typing import Any
 
-import libipld
+from interfirm.base.codec import encode_plain
 
 _sha256 = hashlib.sha256
-_encode_block = libipld.encode_dag_cbor
 HASH_BYTES = 32
 
 
 def digest(tag: str, *parts: Any) -> bytes:
     """The 32-byte SHA-256 of the block `[tag, *parts]`; parts are builtins (bytes, int, str, lists, None)."""
-    return _sha256(_encode_block([tag, *parts])).digest()
+    return _sha256(encode_plain([tag, *parts])).digest()
 
 
 def sha256(data: bytes) -> bytes:

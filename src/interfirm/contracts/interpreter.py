@@ -16,6 +16,7 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.money import INTEGER_MAX
 from interfirm.base.time import Day, Instant, Window
 from interfirm.contracts import language
+from interfirm.contracts.metering import Meter, contained, weigh
 from interfirm.contracts.types import (
     Action,
     ClaimKey,
@@ -32,18 +33,7 @@ from interfirm.contracts.types import (
 )
 
 Lookup = Callable[[ContractRef], Contract]
-"""Finds an input by its ref; raises Refusal where it is unknown."""
-
-
-class Meter(Protocol):
-    """Counts the steps of contract code (see metering.py)."""
-
-    def start(self, steps: int) -> None:
-        """Allow `steps` from here on."""
-
-    @property
-    def used(self) -> int:
-        """Steps since `start`."""
+"""Finds an input by its ref, its payload in canonical form; raises Refusal where it is unknown."""
 
 
 class ChoiceCode(Protocol):
@@ -68,6 +58,9 @@ class TemplateCode(Protocol):
 
     def read(self, payload: Plain, transaction: bytes | None) -> language.Template:
         """The contract of a stored payload; refs to (self, i) become (transaction, i)."""
+
+    def deciding(self, payload: Plain) -> language.Template:
+        """The contract as those of its methods see it that say who is bound: refs as stored, private fields blank."""
 
 
 class Engine(Protocol):
@@ -107,7 +100,7 @@ class Interpretation:
         self._consumed: set[ContractRef] = set()
         self._authority: frozenset[bytes] | None = None
         self._nodes: list[Action] = []
-        self._running: list[ContractRef] = []
+        self._running: list[tuple[ContractRef, language.Template]] = []
         self._depth = 0
 
     # what contract code calls -----------------------------------------------------------------------------------
@@ -116,7 +109,7 @@ class Interpretation:
         """See language.Transaction."""
         code = self._engine.code_of(type(contract))
         index = self._claim_index()
-        action = _creation(contract, code.id, index)
+        action = _creation(code, self._stored(contract), index)
         self._need(action.signatories, "contract.authority-create", "creating needs all signatories", code.id.name)
         self._created[index] = Contract(template=code.id, payload=action.payload)
         self._nodes.append(action)
@@ -131,15 +124,16 @@ class Interpretation:
             raise Refusal("contract.choice", "only a declared choice can be exercised", choice=str(choice)[:80])
         code = self._engine.code_of(cls)
         chosen = code.choices[choice.choice.name]  # type: ignore[attr-defined]  # the mark was checked above
-        return self._run(_contract_ref(ref), code, chosen, chosen.arguments_plain(arguments))
+        weigh(arguments, self._engine.meter)
+        return self._run(_contract_ref(ref), code, chosen, _stored(chosen.arguments_plain(arguments)))
 
     def fetch(self, template: type[language.Template], ref: language.Ref[Any]) -> Any:
         """See language.Transaction."""
         code = self._engine.code_of(template)
         name = _contract_ref(ref)
-        contract = self._instance(name, code)
+        found = self._find(name, code)
         index = self._claim_index()
-        signatories, observers = _stakeholders(contract)
+        signatories, observers = _stakeholders(code.deciding(found.payload))
         stakeholders = sorted({*signatories, *observers})
         held = stakeholders if self._authority is None else [p for p in stakeholders if p in self._authority]
         if not held:
@@ -154,9 +148,9 @@ class Interpretation:
                 controllers=tuple(held),
                 signatories=signatories,
                 observers=observers,
-            )  # fmt: skip
+            )
         )
-        return contract
+        return _instance(name, code, found)
 
     def not_before(self, moment: Instant | Day) -> None:
         """See language.Transaction."""
@@ -176,7 +170,9 @@ class Interpretation:
 
     def this(self, contract: language.Template) -> language.Ref[Any]:
         """See language.Transaction."""
-        ref = self._running[-1]
+        ref, running = self._running[-1]
+        if contract is not running:
+            raise Refusal("contract.this", "only the contract whose choice is running is this one")
         return language.Ref(ref.transaction, ref.index)
 
     # the machine --------------------------------------------------------------------------------------------------
@@ -185,7 +181,7 @@ class Interpretation:
         self._nodes, self._authority = [], None
         code = self._engine.template(command.template)
         if isinstance(command, CreateCommand):
-            self.create(codec.from_plain(command.payload, code.cls))
+            self.create(codec.from_plain(_stored(command.payload), code.cls))
         else:
             chosen = code.choices.get(command.choice)
             if chosen is None:
@@ -195,19 +191,20 @@ class Interpretation:
                     template=code.id.name,
                     choice=command.choice[:80],
                 )
-            self._run(command.ref, code, chosen, command.arguments)
+            self._run(command.ref, code, chosen, _stored(command.arguments))
         return self._nodes[0]
 
     def _run(self, ref: ContractRef, code: TemplateCode, chosen: ChoiceCode, arguments_plain: Plain) -> Any:
-        contract = self._instance(ref, code)
+        found = self._find(ref, code)
+        contract, deciding = _instance(ref, code, found), code.deciding(found.payload)
         arguments = chosen.arguments_of(arguments_plain)
         index = self._claim_index()
         declared = chosen.declared
-        controllers = _controllers(contract, arguments, declared)
+        controllers = _controllers(deciding, arguments, declared)
         self._need(controllers, "contract.authority-exercise", "exercising needs its controllers", declared.name)
         if declared.consuming:
             self._consumed.add(ref)
-        signatories, observers = _stakeholders(contract)
+        signatories, observers = _stakeholders(deciding)
         result, children = self._body(ref, contract, chosen, arguments, frozenset(signatories) | frozenset(controllers))
         self._nodes.append(
             Exercise(
@@ -217,13 +214,13 @@ class Interpretation:
                 choice=declared.name,
                 consuming=declared.consuming,
                 arguments=arguments_plain,
-                result=_stored(result),
+                result=self._stored(result),
                 controllers=controllers,
                 signatories=signatories,
                 observers=observers,
-                confirmers=_confirmers(contract),
+                confirmers=_confirmers(deciding),
                 children=children,
-            )  # fmt: skip
+            )
         )
         return result
 
@@ -241,7 +238,7 @@ class Interpretation:
         outer = (self._authority, self._nodes)
         self._authority, self._nodes = authority, []
         self._depth += 1
-        self._running.append(ref)
+        self._running.append((ref, contract))
         try:
             result = chosen.function(contract, self, **arguments)
             return result, tuple(self._nodes)
@@ -250,7 +247,7 @@ class Interpretation:
             self._depth -= 1
             self._authority, self._nodes = outer
 
-    def _instance(self, ref: ContractRef, code: TemplateCode) -> language.Template:
+    def _find(self, ref: ContractRef, code: TemplateCode) -> Contract:
         if ref in self._consumed:
             raise Refusal("contract.consumed", "the contract was consumed earlier in this transaction", ref=_shown(ref))
         if ref.transaction is None and ref.index in self._created:
@@ -261,8 +258,13 @@ class Interpretation:
             raise Refusal(
                 "contract.template", "the ref names a contract of another template", ref=_shown(ref),
                 expected=code.id.name, found=found.template.name,
-            )  # fmt: skip
-        return code.read(found.payload, ref.transaction)
+            )
+        return found
+
+    def _stored(self, value: Any) -> Plain:
+        """The plain form of what contract code made, which it pays for by its size."""
+        weigh(value, self._engine.meter)
+        return _stored(value)
 
     def _claim_index(self) -> int:
         index = self._next
@@ -295,24 +297,31 @@ def interpret(
     """
     engine.meter.start(steps_max)
     run = Interpretation(engine, lookup, window, first_index)
-    try:
+    with contained():
         return tuple(run._command(command) for command in commands)
-    except RecursionError as error:
-        raise Refusal("contract.depth", "calls are nested too deeply") from error
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
-        # what contract code does wrong at run time is an answer, the same for every party
-        raise Refusal("contract.failed", "the contract's code failed", reason=type(error).__name__) from error
 
 
-def describe(engine: Engine, template: TemplateId, payload: Plain, *, index: int) -> Create:
-    """Who is bound by, sees, confirms and claims with a contract of this payload; runs `ensure`."""
-    engine.meter.start(LIMITS.fuel_steps_max)
-    return _creation(codec.from_plain(payload, engine.template(template).cls), template, index)
+def describe(
+    engine: Engine,
+    template: TemplateId,
+    payload: Plain,
+    *,
+    index: int,
+    steps_max: int = LIMITS.fuel_steps_max,
+) -> Create:
+    """Who is bound by, sees, confirms and claims with a contract of this payload; runs `ensure`.
+
+    Raises Refusal as `interpret` does.
+    """
+    engine.meter.start(steps_max)
+    with contained():
+        return _creation(engine.template(template), _stored(payload), index)
 
 
-def _creation(contract: language.Template, template: TemplateId, index: int) -> Create:
+def _creation(code: TemplateCode, payload: Plain, index: int) -> Create:
+    """The action that creates a contract of this payload; reading it again checks the types of all its fields."""
+    contract, template = code.deciding(payload), code.id
     contract.ensure()
-    payload = _stored(contract)
     size = len(codec.encode_plain(payload))
     if size > LIMITS.payload_bytes_max:
         raise Refusal("contract.payload", "the payload is too large", bytes=size, bytes_max=LIMITS.payload_bytes_max)
@@ -322,7 +331,7 @@ def _creation(contract: language.Template, template: TemplateId, index: int) -> 
     return Create(
         index=index, template=template, payload=payload, signatories=signatories, observers=observers,
         confirmers=_confirmers(contract), claims=_claims(contract, signatories),
-    )  # fmt: skip
+    )
 
 
 def _stakeholders(contract: language.Template) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
@@ -375,24 +384,37 @@ def _ids(parties: Iterable[language.Party]) -> tuple[bytes, ...]:
     return tuple(sorted(found))
 
 
+def _instance(ref: ContractRef, code: TemplateCode, found: Contract) -> language.Template:
+    return code.read(found.payload, found.created_in or ref.transaction)
+
+
 def _stored(value: Any) -> Plain:
-    plain = codec.plain(value)
-    _check_stored(plain)
+    """The plain form of a value, as it reads after encoding: maps in canonical order, so that code everywhere
+    iterates over them alike.
+    """
+    return _canonical(codec.plain(value), LIMITS.payload_depth_max)
+
+
+def _canonical(plain: Plain, levels_left: int) -> Plain:
+    kind = type(plain)
+    if kind is list or kind is dict:
+        if not levels_left:
+            raise Refusal("value.depth", "the value is nested too deeply", depth_max=LIMITS.payload_depth_max)
+        if kind is list:
+            return [_canonical(item, levels_left - 1) for item in plain]
+        return {name: _canonical(plain[name], levels_left - 1) for name in sorted(plain, key=_map_order)}
+    if kind is int and not -INTEGER_MAX <= plain <= INTEGER_MAX:
+        raise Refusal("value.range", "a stored integer has 64 bits", bits=plain.bit_length())
+    if kind is float:
+        raise Refusal("codec.value", "floats have no place in a block")
     return plain
 
 
-def _check_stored(plain: Plain) -> None:
-    kind = type(plain)
-    if kind is list:
-        for item in plain:
-            _check_stored(item)
-    elif kind is dict:
-        for item in plain.values():
-            _check_stored(item)
-    elif kind is int and not -INTEGER_MAX <= plain <= INTEGER_MAX:
-        raise Refusal("value.range", "a stored integer has 64 bits", bits=plain.bit_length())
-    elif kind is float:
-        raise Refusal("codec.value", "floats have no place in a block")
+def _map_order(name: str) -> tuple[int, bytes]:
+    if not isinstance(name, str):
+        raise Refusal("codec.value", "names of a map are text", kind=type(name).__name__)
+    encoded = name.encode()
+    return len(encoded), encoded
 
 
 def _contract_ref(ref: language.Ref[Any]) -> ContractRef:

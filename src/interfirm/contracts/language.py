@@ -169,6 +169,8 @@ class Template(Wire, frozen=True):
         for name, value in vars(cls).items():
             declared = getattr(value, "choice", None)
             if isinstance(declared, Choice):
+                if declared.name != name or getattr(value, "template", cls) is not cls:
+                    raise Refusal("contract.choice", "a choice belongs to the class that declares it", choice=name)
                 value.template = cls
                 found[name] = declared
         cls.choices = found

@@ -21,7 +21,7 @@ from interfirm.base.hashing import digest
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Wire
 from interfirm.contracts import language, metering
-from interfirm.contracts.privacy import check_private_fields
+from interfirm.contracts.privacy import blank, check_private_fields
 from interfirm.contracts.types import Plain, TemplateId
 
 LANGUAGE_MODULE = "interfirm.contracts.language"
@@ -101,10 +101,10 @@ class ChoiceCode:
 
     __slots__ = ("arguments_type", "declared", "function", "parameters")
 
-    def __init__(self, declared: language.Choice, function: Callable[..., Any], namespace: dict[str, Any]) -> None:
+    def __init__(self, declared: language.Choice, function: Callable[..., Any]) -> None:
         self.declared = declared
         self.function = function
-        hints = typing.get_type_hints(function, globalns=namespace)
+        hints = typing.get_type_hints(function)
         signature = inspect.signature(function)
         fields: list[Any] = []
         for name, parameter in list(signature.parameters.items())[2:]:
@@ -136,35 +136,36 @@ class ChoiceCode:
 class TemplateCode:
     """One loaded template: its id, class, choices, field types, and how its stored refs are read."""
 
-    __slots__ = ("choices", "cls", "fields", "id", "refs", "source_module")
+    __slots__ = ("choices", "cls", "fields", "id", "private", "refs", "source_module")
 
-    def __init__(
-        self, template: TemplateId, cls: type[language.Template], namespace: dict[str, Any], module: str
-    ) -> None:
+    def __init__(self, template: TemplateId, cls: type[language.Template], module: str) -> None:
         self.id = template
         self.cls = cls
         self.source_module = module
-        hints = typing.get_type_hints(cls, globalns=namespace)
+        hints = typing.get_type_hints(cls)
         self.fields: dict[str, Any] = {name: hints[name] for name in cls.__struct_fields__}
         if len(self.fields) > LIMITS.fields_count_max:
             raise Refusal("contract.fields", "too many fields", template=template.name, count=len(self.fields))
-        self.refs = any(_mentions_ref(kind) for kind in self.fields.values())
-        self.choices = {
-            name: ChoiceCode(declared, getattr(cls, name), namespace) for name, declared in cls.choices.items()
-        }
+        self.refs = any(_mentions(kind, language.Ref) for kind in self.fields.values())
+        self.private = any(_mentions(kind, language.Private) for kind in self.fields.values())
+        self.choices = {name: ChoiceCode(declared, getattr(cls, name)) for name, declared in cls.choices.items()}
         for chosen in self.choices.values():
-            known = {*self.fields, *chosen.parameters}
             for name in chosen.declared.by:
-                if name not in known:
+                if (name in self.fields) == (name in chosen.parameters):
                     raise Refusal(
-                        "contract.controllers", "a choice is made by fields or arguments", template=template.name,
-                        choice=chosen.declared.name, name=name,
+                        "contract.controllers", "a choice is made by fields or else by arguments",
+                        template=template.name, choice=chosen.declared.name, name=name,
                     )  # fmt: skip
 
     def read(self, payload: Plain, transaction: bytes | None) -> language.Template:
         """The contract of a stored payload; refs to (self, i) become (transaction, i)."""
         contract = codec.from_plain(payload, self.cls)
         return _resolved(contract, transaction) if self.refs and transaction is not None else contract
+
+    def deciding(self, payload: Plain) -> language.Template:
+        """See interpreter.TemplateCode."""
+        contract = codec.from_plain(payload, self.cls)
+        return blank(contract) if self.private else contract
 
     @property
     def required(self) -> list[str]:
@@ -177,16 +178,17 @@ class TemplateCode:
         return [name for name, kind in self.fields.items() if _mentions(kind, language.Private)]
 
 
-def _mentions_ref(kind: Any) -> bool:
-    return _mentions(kind, language.Ref)
-
-
-def _mentions(kind: Any, wanted: type) -> bool:
+def _mentions(kind: Any, wanted: type, *, in_records: bool = True) -> bool:
     if kind is wanted or typing.get_origin(kind) is wanted:
         return True
     if isinstance(kind, type) and issubclass(kind, language.Record):
-        return any(_mentions(hint, wanted) for hint in typing.get_type_hints(kind).values())
-    return any(_mentions(inner, wanted) for inner in typing.get_args(kind))
+        return in_records and any(_mentions(hint, wanted) for hint in typing.get_type_hints(kind).values())
+    return any(_mentions(inner, wanted, in_records=in_records) for inner in typing.get_args(kind))
+
+
+def _blanked(code: TemplateCode) -> list[str]:
+    """The fields that are nothing but private; of a record with private fields, the other fields may decide."""
+    return [name for name, kind in code.fields.items() if _mentions(kind, language.Private, in_records=False)]
 
 
 def _resolved(value: Any, transaction: bytes) -> Any:
@@ -195,8 +197,8 @@ def _resolved(value: Any, transaction: bytes) -> Any:
     if isinstance(value, (language.Template, language.Record)):
         changes = {name: _resolved(getattr(value, name), transaction) for name in value.__struct_fields__}
         return value.replace(**changes)
-    if isinstance(value, tuple):
-        return tuple(_resolved(item, transaction) for item in value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(_resolved(item, transaction) for item in value)
     if isinstance(value, dict):
         return {key: _resolved(item, transaction) for key, item in value.items()}
     return value
@@ -224,12 +226,19 @@ class Engine:
             return package.id
         if package.language != language.LANGUAGE_VERSION:
             raise Refusal("contract.package", "another language version", language=package.language)
+        for name in package.modules:
+            if name.rpartition(".")[0] != package.name:
+                raise Refusal("contract.package", "a module lies in another folder than its package", module=name)
         imports = self._imports(package)
         loaded: list[TemplateCode] = []
         for name in _in_order(package):
             namespace = self._execute(package, name, imports)
             imports[name] = {k: v for k, v in namespace.items() if not k.startswith("_")}
-            loaded.extend(self._found(package, name, namespace))
+            found = self._found(package, name, namespace)
+            check_private_fields(package.modules[name], {code.id.name: _blanked(code) for code in found})
+            loaded.extend(found)
+        if len({code.id for code in loaded}) != len(loaded):
+            raise Refusal("contract.package", "two modules of a package declare one template", package=package.name)
         self.packages[package.id] = package
         for code in loaded:
             self._templates[code.id] = code
@@ -281,7 +290,6 @@ class Engine:
 
     def _execute(self, package: Package, name: str, imports: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         source = package.modules[name]
-        check_private_fields(source)
         self.meter.start(LIMITS.fuel_steps_max)
         unique = f"{name}@{package.id.hex()}@{id(self)}"
         return metering.load(source, module=unique, imports=imports, meter=self.meter)
@@ -289,9 +297,9 @@ class Engine:
     def _found(self, package: Package, module: str, namespace: dict[str, Any]) -> list[TemplateCode]:
         found = []
         for name, value in namespace.items():
-            own = isinstance(value, type) and issubclass(value, language.Template) and value is not language.Template
-            if own and value not in self._by_class and value.__module__ == namespace["__name__"]:
-                found.append(TemplateCode(TemplateId(package.id, name), value, namespace, module))
+            template = isinstance(value, type) and issubclass(value, language.Template)
+            if template and value.__module__ == namespace["__name__"] and value.__name__ == name:
+                found.append(TemplateCode(TemplateId(package.id, name), value, module))
         return found
 
 

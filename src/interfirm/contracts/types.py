@@ -30,10 +30,14 @@ class ContractRef(Wire, frozen=True, order=True):
 
 
 class Contract(Value, frozen=True):
-    """An active contract as a lookup returns it: payload is the list of its fields in declared order."""
+    """An active contract as a lookup returns it: payload is the list of its fields in declared order.
+
+    `created_in` is the transaction that made it, where its ref names another because it moved between notaries.
+    """
 
     template: TemplateId
     payload: Plain
+    created_in: bytes | None = None
 
 
 class CreateCommand(Wire, frozen=True, tag="create"):

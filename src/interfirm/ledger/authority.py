@@ -6,15 +6,23 @@ The rules are written once, over trees of nodes, and serve the builder (what to 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Window
-from interfirm.contracts.types import Action, Confirmers, Create, Exercise, walk
+from interfirm.contracts.types import Action, Confirmers, ContractRef, Create, Exercise, walk
 from interfirm.ledger.tree import Node
 
 Scopes = dict[bytes, frozenset[int]]
 """Identity id -> the entries its listed signature covers."""
+
+Signing = Callable[[int], Collection[bytes]]
+"""Entry -> the identities whose listed signature covers it."""
+
+
+def signing(scopes: Scopes) -> Signing:
+    """Who signs each entry, by these scopes."""
+    return lambda index: {party for party, scope in scopes.items() if index in scope}
 
 
 def needed_at_top(action: Action) -> tuple[bytes, ...]:
@@ -23,9 +31,12 @@ def needed_at_top(action: Action) -> tuple[bytes, ...]:
 
 
 def carried(action: Action, signers: Collection[bytes]) -> bool:
-    """Whether a view that starts at this action carries its own authority, given who signs it."""
-    vouched: Collection[bytes] = action.signatories if isinstance(action, Exercise) else ()
-    return all(party in signers or party in vouched for party in needed_at_top(action))
+    """Whether a view that starts at this action carries its own authority, given who signs it.
+
+    A controller must sign even where it is a signatory of the contract: a signatory that left the confirming to others
+    (the issuer of cash to its owner) did not leave them the choices that are its own.
+    """
+    return all(party in signers for party in needed_at_top(action))
 
 
 def confirming(confirmers: Confirmers, window: Window, signers: Collection[bytes]) -> tuple[bytes, ...]:
@@ -72,11 +83,14 @@ def required_signers(
 
 
 def tops_of(party: bytes, roots: Sequence[Node], signers: Collection[bytes]) -> tuple[Node, ...]:
-    """The top nodes of the party's view: the highest nodes it is an informee of, each raised until it carries itself."""
+    """The top nodes of the party's view: the highest nodes it is an informee of, each raised until it carries itself.
+
+    Where they use a contract of the same transaction that nobody vouches for, the nodes that make it are added.
+    """
     found: list[Node] = []
     for root in roots:
         found.extend(_tops_below(party, root, signers) or ())
-    return tuple(found)
+    return completed(found, roots, lambda _: signers)
 
 
 def _tops_below(party: bytes, node: Node, signers: Collection[bytes]) -> list[Node] | None:
@@ -92,6 +106,60 @@ def _tops_below(party: bytes, node: Node, signers: Collection[bytes]) -> list[No
     return found
 
 
+def completed(tops: Sequence[Node], roots: Sequence[Node], signers: Signing) -> tuple[Node, ...]:
+    """The tops, with those added that make what they use where a signatory of it does not sign the use."""
+    found = list(tops)
+    while True:
+        missing = _unvouched_local(found, signers)
+        if not missing:
+            return tuple(found)
+        found = highest([*found, *(lowest(roots, index, signers) for index in missing)])
+
+
+def _unvouched_local(tops: Sequence[Node], signers: Signing) -> list[int]:
+    made = scope_of(tops)
+    uses = (node.action for top in tops for node in top.walk())
+    return [
+        action.ref.index
+        for action in uses
+        if not isinstance(action, Create)
+        and action.ref.transaction is None
+        and action.ref.index not in made
+        and not all(party in signers(action.index) for party in action.signatories)
+    ]
+
+
+def lowest(roots: Sequence[Node], index: int, signers: Signing) -> Node:
+    """The lowest node that carries its own authority and has the entry at or below it; Refusal `ledger.entry`."""
+    path = next((path for root in roots if (path := _path(root, index))), [])
+    for node in reversed(path):
+        if carried(node.action, signers(node.action.index)):
+            return node
+    raise Refusal("ledger.entry", "nothing that is held carries the authority for this entry", entry=index)
+
+
+def _path(node: Node, index: int) -> list[Node]:
+    """The nodes from this one down to the entry; empty where it is not below."""
+    if node.action.index == index:
+        return [node]
+    for child in node.children:
+        below = _path(child, index)
+        if below:
+            return [node, *below]
+    return []
+
+
+def highest(tops: Iterable[Node]) -> list[Node]:
+    """The nodes in the order of their entries, without those that lie below another of them."""
+    found: list[Node] = []
+    covered: frozenset[int] = frozenset()
+    for top in sorted(tops, key=lambda top: top.action.index):
+        if top.action.index not in covered:
+            found.append(top)
+            covered |= scope_of((top,))
+    return found
+
+
 def scope_of(tops: Iterable[Node]) -> frozenset[int]:
     """The entries a party re-executes when it is shown these tops."""
     return frozenset(node.action.index for top in tops for node in top.walk())
@@ -101,7 +169,7 @@ def check_carried(tops: Sequence[Node], scopes: Scopes, window: Window) -> None:
     """Refuse a view that does not carry its own authority (codes `ledger.authority`, `.confirmers`, `.claim-owner`)."""
     for top in tops:
         index = top.action.index
-        signers = {party for party, scope in scopes.items() if index in scope}
+        signers = signing(scopes)(index)
         if not carried(top.action, signers):
             missing = [p.hex()[:16] for p in needed_at_top(top.action) if p not in signers]
             raise Refusal("ledger.authority", "the view does not carry its own authority", entry=index, missing=missing)
@@ -111,7 +179,7 @@ def check_carried(tops: Sequence[Node], scopes: Scopes, window: Window) -> None:
 
 def _check_node(node: Node, scopes: Scopes, window: Window) -> None:
     action, index = node.action, node.action.index
-    signers = {party for party, scope in scopes.items() if index in scope}
+    signers = signing(scopes)(index)
     if isinstance(action, Exercise):
         missing = [p.hex()[:16] for p in confirming(action.confirmers, window, signers) if p not in signers]
         if missing:
@@ -125,3 +193,14 @@ def _check_node(node: Node, scopes: Scopes, window: Window) -> None:
 def without_history(action: Action, scopes: Scopes) -> bool:
     """Whether all signatories of the contract that this action uses sign the entry, so that they vouch themselves."""
     return all(action.index in scopes.get(party, ()) for party in action.signatories)
+
+
+def history_needed(tops: Iterable[Node], scopes: Scopes) -> tuple[ContractRef, ...]:
+    """The contracts of other transactions that these nodes use and not all signatories of which vouch, each once."""
+    uses = (node.action for top in tops for node in top.walk())
+    found = {
+        action.ref: None
+        for action in uses
+        if not isinstance(action, Create) and action.ref.transaction is not None and not without_history(action, scopes)
+    }
+    return tuple(found)

@@ -166,19 +166,23 @@ def view_from(draft: Draft, tops: Sequence[Node], inputs: Sequence[Disclosure]) 
         header=draft.header,
         entries=tuple(None if i in scope else h for i, h in enumerate(draft.skeleton.entries)),
         lines=tuple(o if scope & frozenset(o.line.scope) else o.hash for o in draft.lines),
-        roots=tuple(_branch(root, shown, draft.proofs) for root in draft.roots),
+        roots=tuple(branch_of(root, shown, draft.proofs) for root in draft.roots),
         inputs=tuple(inputs),
         components=draft.skeleton.components,
     )
 
 
-def _branch(node: Node, shown: Collection[int], proofs: Mapping[int, tuple[bytes, ...]]) -> Branch:
+def branch_of(node: Node, shown: Collection[int], proofs: Mapping[int, tuple[bytes, ...]]) -> Branch:
+    """A part of the forest in which these nodes are shown and all others hidden."""
     if node.action.index in shown:
         return shown_of(node, proofs)
-    children = tuple(_branch(child, shown, proofs) for child in node.children)
-    if all(isinstance(child, bytes) for child in children):
-        return node.hash
-    return Passed(body=node.body, children=children)
+    return passed(node.body, tuple(branch_of(child, shown, proofs) for child in node.children))
+
+
+def passed(body: bytes, children: tuple[Branch, ...]) -> Branch:
+    """A hidden action: passed through where something below it is shown, else its node hash."""
+    hashes = [child for child in children if isinstance(child, bytes)]
+    return tree.node_hash(body, hashes) if len(hashes) == len(children) else Passed(body=body, children=children)
 
 
 def shown_of(node: Node, proofs: Mapping[int, tuple[bytes, ...]]) -> Shown:
@@ -213,11 +217,15 @@ def inputs_of(tops: Sequence[Node]) -> list[tuple[bytes | None, int]]:
 
 def own_disclosure(draft: Draft, index: int) -> Disclosure:
     """A contract made by this draft, disclosed to a viewer of the same transaction that does not see it made."""
-    node = draft.nodes[index]
+    return node_disclosure(draft.nodes[index])
+
+
+def node_disclosure(node: Node) -> Disclosure:
+    """The contract that a node makes, disclosed within its own transaction; Refusal `ledger.ref` if it makes none."""
     if not isinstance(node.action, Create) or not isinstance(node.entry, CreateEntry):
-        raise Refusal("ledger.ref", "the entry makes no contract", index=index)
+        raise Refusal("ledger.ref", "the entry makes no contract", index=node.action.index)
     return Disclosure(
-        ref=ContractRef(None, index), template=node.action.template, payload=node.action.payload,
+        ref=ContractRef(None, node.action.index), template=node.action.template, payload=node.action.payload,
         payload_seed=tree.payload_seed(node.seed), confirmers_salt=tree.confirmers_salt(node.seed), entry=node.entry,
         skeleton=None, receipt=b"",
     )  # fmt: skip

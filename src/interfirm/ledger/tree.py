@@ -25,6 +25,8 @@ ClaimHashes = Callable[[int, Create], Sequence[bytes]]
 
 _sha256 = hashlib.sha256
 _BODY, _CONFIRMERS, _PAYLOAD, _CLAIMS = 0, 1, 2, 3
+_CREATE_BODY = 1023
+"""Of the payload's seed, beyond the salts of its fields: who opens a payload can check the action that made it."""
 
 
 def _prefix(tag: str) -> bytes:
@@ -66,8 +68,8 @@ class Node(Value, frozen=True):
 
 def payload_root(template: TemplateId, names: Sequence[str], payload: Plain, payload_seed: bytes) -> bytes:
     """The root over a payload's fields, each salted, so that one can be shown (spec clause 5.3)."""
-    if len(names) != len(payload):
-        raise Refusal("ledger.payload", "the payload has other fields than its template", fields=len(payload))
+    if type(payload) is not list or len(names) != len(payload):
+        raise Refusal("ledger.payload", "the payload has other fields than its template", fields=len(names))
     hashes = [field_hash(salt(payload_seed, i), names[i], payload[i]) for i in range(len(names))]
     return payload_hash(template, hashes)
 
@@ -113,6 +115,16 @@ def confirmers_salt(seed: bytes) -> bytes:
     return salt(seed, _CONFIRMERS)
 
 
+def create_body_salt(payload_seed: bytes) -> bytes:
+    """What opens the body of the create action whose payload this seed opens."""
+    return salt(payload_seed, _CREATE_BODY)
+
+
+def created_node(template: TemplateId, index: int, payload: bytes, body_salt: bytes) -> bytes:
+    """The hash of the create action at `index` with this payload root: what its entry must name (spec clause 5.6)."""
+    return node_hash(_body(body_salt, _create_body(template, index, payload)), ())
+
+
 def node_hash(body: bytes, children: Sequence[bytes]) -> bytes:
     """The hash of an action: over the hash of its body and its children's, so that a body can stay hidden."""
     return digest("node", body, list(children))
@@ -120,11 +132,13 @@ def node_hash(body: bytes, children: Sequence[bytes]) -> bytes:
 
 def build(action: Action, seed: bytes, names: FieldNames, claims: ClaimHashes) -> Node:
     """The tree below one action."""
-    root = b""
+    root, body_salt = b"", salt(seed, _BODY)
     if isinstance(action, Create):
-        root = payload_root(action.template, names(action.template), action.payload, payload_seed(seed))
+        opened = payload_seed(seed)
+        root = payload_root(action.template, names(action.template), action.payload, opened)
+        body_salt = create_body_salt(opened)
     children = tuple(build(child, child_seed(seed, i), names, claims) for i, child in enumerate(action.children))
-    body = digest("body", salt(seed, _BODY), body_of(action, root))
+    body = _body(body_salt, body_of(action, root))
     own = node_hash(body, [child.hash for child in children])
     found = tuple(claims(action.index, action)) if isinstance(action, Create) and action.claims else ()
     return Node(
@@ -135,9 +149,9 @@ def build(action: Action, seed: bytes, names: FieldNames, claims: ClaimHashes) -
 
 def body_of(action: Action, payload: bytes) -> Plain:
     """The canonical body of an action; a create's holds the root of its payload."""
-    template = [action.template.package, action.template.name]
     if isinstance(action, Create):
-        return ["create", action.index, template, payload]
+        return _create_body(action.template, action.index, payload)
+    template = [action.template.package, action.template.name]
     ref = [action.ref.transaction, action.ref.index]
     if isinstance(action, Fetch):
         return ["fetch", action.index, ref, template, list(action.controllers)]
@@ -145,6 +159,14 @@ def body_of(action: Action, payload: bytes) -> Plain:
         "exercise", action.index, ref, template, action.choice, action.consuming, action.arguments,
         list(action.controllers), action.result,
     ]  # fmt: skip
+
+
+def _create_body(template: TemplateId, index: int, payload: bytes) -> Plain:
+    return ["create", index, [template.package, template.name], payload]
+
+
+def _body(body_salt: bytes, body: Plain) -> bytes:
+    return digest("body", body_salt, body)
 
 
 def _entry(action: Action, own: bytes, root: bytes, seed: bytes, claims: tuple[bytes, ...]) -> Entry:

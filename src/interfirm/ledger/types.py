@@ -9,7 +9,7 @@ from __future__ import annotations
 from interfirm.base import codec
 from interfirm.base.hashing import cid, digest
 from interfirm.base.signatures import PublicKey
-from interfirm.base.time import Window
+from interfirm.base.time import Instant, Window
 from interfirm.base.values import Hash32, Index, Value, Wire
 from interfirm.contracts.types import (
     Action,
@@ -169,11 +169,26 @@ Branch = Shown | Passed | Hash32
 """A part of the forest in a view: shown, passed through, or a node hash."""
 
 
+class Move(Wire, frozen=True):
+    """One step of a contract from a notary to the next: the lock of `ref` there and the import here, both received.
+
+    The other parts are those of the lock (spec clause 8.5); its id names the contract at `to` as (lock id, 0).
+    """
+
+    ref: ContractRef
+    to: Hash32
+    until: Instant
+    nonce: Hash32
+    lock_receipt: bytes
+    import_receipt: bytes
+
+
 class Disclosure(Wire, frozen=True):
     """An input contract shown: its payload with what proves that a transaction created it.
 
     `skeleton` is that of the creating transaction, None for the transaction that the view itself is of. `receipt` is
-    empty in that case. `confirmers_salt` opens the commitment to its confirmers.
+    empty in that case. `payload_seed` opens the payload and the body of the action that made it; `confirmers_salt`
+    opens the commitment to its confirmers. `moves` lead from the notary of its creation to the one where it lives.
     """
 
     ref: ContractRef
@@ -184,6 +199,12 @@ class Disclosure(Wire, frozen=True):
     entry: CreateEntry
     skeleton: Skeleton | None
     receipt: bytes
+    moves: tuple[Move, ...] = ()
+
+    @property
+    def origin(self) -> ContractRef:
+        """The ref under which the contract was created; another than `ref` once it moved."""
+        return self.moves[0].ref if self.moves else self.ref
 
 
 class View(Wire, frozen=True):
@@ -208,7 +229,7 @@ class TransactionSignature(Wire, frozen=True):
 
 
 class Notarised(Wire, frozen=True):
-    """One step of a history bundle: a view with its signatures' outcome, the notary's receipt."""
+    """One step of a history: a view, and the notary's receipt of its transaction."""
 
     view: View
     receipt: bytes

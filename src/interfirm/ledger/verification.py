@@ -2,7 +2,7 @@
 
 Nothing in a view is believed because it was sent. Commands are run again; actions, entries and hashes follow from the
 run; what does not lead to the expected id is refused. Then the view must carry its own authority, and each input must
-have been created by a notarised transaction at this view's notary.
+have been created by a notarised transaction and live at this view's notary.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
 from interfirm.contracts import interpreter, types
 from interfirm.contracts.interpreter import Engine
-from interfirm.contracts.types import Action, ContractRef, Create, CreateCommand, ExerciseCommand, Fetch
+from interfirm.contracts.types import Action, ContractRef, Create, Fetch
 from interfirm.ledger import tree
 from interfirm.ledger.authority import Scopes, check_carried, without_history
+from interfirm.ledger.moves import followed
 from interfirm.ledger.tree import Node
 from interfirm.ledger.types import (
     FORMAT_VERSION,
+    Branch,
     ConsumeEntry,
     Contract,
     CreateEntry,
@@ -39,7 +41,7 @@ class World(Protocol):
     """What a verifier knows beside the view. Each method raises a Refusal where it cannot vouch."""
 
     def accepted(self, receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
-        """Return if the receipt proves that this notary accepted this transaction."""
+        """Return if the receipt proves that this notary, which the verifier trusts, accepted this id."""
 
     def claim_output(self, owner: bytes, alpha: bytes, proof: bytes) -> bytes:
         """The VRF output of the owner's registered VRF key over alpha, if the proof is right."""
@@ -49,7 +51,11 @@ class World(Protocol):
 
 
 class Verified(Value, frozen=True):
-    """A view that holds: what the party may believe once a receipt for `id` is there."""
+    """A view that holds: what the party may believe once a receipt for `id` is there.
+
+    `proofs` are the claims' proofs by create entry. `vouched` are the inputs believed for no other reason than that all
+    their signatories sign the entries that use them.
+    """
 
     view: View
     id: bytes
@@ -58,6 +64,8 @@ class Verified(Value, frozen=True):
     scopes: Scopes
     created: dict[int, Contract]
     inputs: dict[ContractRef, Disclosure]
+    proofs: dict[int, tuple[bytes, ...]]
+    vouched: frozenset[ContractRef]
 
     @property
     def nodes(self) -> list[Node]:
@@ -84,22 +92,24 @@ def verify_view(
     is demanded where a signatory does not sign the entry that uses them (refusal `ledger.history`).
     """
     _check_header(view, network)
-    disclosed = _Inputs(view, engine, world)
-    tops, skeleton, created = _rebuild(view, engine, world, disclosed)
-    found = skeleton.id
-    if transaction is not None and found != transaction:
-        raise Refusal("ledger.id", "re-execution leads to another transaction", expected=transaction, found=found)
+    run = _Run(view, engine, world)
+    skeleton = run.rebuild()
+    if transaction is not None and skeleton.id != transaction:
+        raise Refusal("ledger.id", "re-execution leads to another id", expected=transaction, found=skeleton.id)
     scopes = _scopes(view)
-    _check_order(tops)
-    check_carried(tops, scopes, view.header.window)
-    _check_inputs(tops, scopes, disclosed, world)
+    _check_order(run.tops)
+    check_carried(run.tops, scopes, view.header.window)
+    run.check_inputs_used()
     return Verified(
-        view=view, id=found, skeleton=skeleton, tops=tops, scopes=scopes, created=created, inputs=disclosed.found
-    )
+        view=view, id=skeleton.id, skeleton=skeleton, tops=tuple(run.tops), scopes=scopes, created=run.created,
+        inputs=run.inputs, proofs=run.proofs, vouched=_check_history(run, scopes, world),
+    )  # fmt: skip
 
 
 def check_signer(verified: Verified, party: bytes) -> None:
-    """Refuse unless the party's own line is there and covers exactly what it re-executed (`ledger.scope`)."""
+    """Refuse unless the party may sign: its own line covers exactly what it re-executed (`ledger.scope`), and it never
+    vouches for a contract of its own whose creation it has not verified (`ledger.unverified`).
+    """
     shown = frozenset(node.action.index for node in verified.nodes)
     scope = verified.scopes.get(party)
     if scope != shown:
@@ -107,6 +117,10 @@ def check_signer(verified: Verified, party: bytes) -> None:
             "ledger.scope", "the listed line is not what this party re-executed", party=party,
             listed=sorted(scope or ()), shown=sorted(shown),
         )  # fmt: skip
+    for node in verified.nodes:
+        action = node.action
+        if not isinstance(action, Create) and action.ref in verified.vouched and party in action.signatories:
+            raise Refusal("ledger.unverified", "a signatory has not verified the creation", entry=action.index)
 
 
 def _check_header(view: View, network: bytes) -> None:
@@ -119,144 +133,175 @@ def _check_header(view: View, network: bytes) -> None:
         raise Refusal("ledger.entries", "too many entries or lines", entries=len(view.entries), lines=len(view.lines))
 
 
-class _Inputs:
-    """The disclosed inputs of a view, each checked before code sees it."""
+class _Run:
+    """One view being run: its inputs, each checked before code sees it, and what the run leads to."""
 
     def __init__(self, view: View, engine: Engine, world: World) -> None:
-        self.found: dict[ContractRef, Disclosure] = {}
+        self.view = view
+        self.engine = engine
+        self.world = world
+        self.names = names_from(engine)
+        self.tops: list[Node] = []
+        self.created: dict[int, Contract] = {}
+        self.proofs: dict[int, tuple[bytes, ...]] = {}
+        self.inputs: dict[ContractRef, Disclosure] = {}
         self.described: dict[ContractRef, Create] = {}
         self.used: set[ContractRef] = set()
+        self.steps_left = LIMITS.fuel_steps_max
+        self.describing_steps_left = LIMITS.fuel_steps_max
         for disclosure in view.inputs:
-            if disclosure.ref in self.found:
-                raise Refusal("ledger.input", "an input is shown twice", ref=disclosure.ref.index)
-            self.described[disclosure.ref] = _check_disclosure(disclosure, view, engine, world)
-            self.found[disclosure.ref] = disclosure
+            if disclosure.ref in self.inputs:
+                raise Refusal("ledger.input", "an input is shown twice", index=disclosure.ref.index)
+            self.described[disclosure.ref] = self._described(disclosure)
+            self.inputs[disclosure.ref] = disclosure
 
-    def lookup(self, ref: ContractRef) -> types.Contract:
-        disclosure = self.found.get(ref)
+    def rebuild(self) -> Skeleton:
+        """Run what is shown and return the skeleton it leads to."""
+        view = self.view
+        entries = list(view.entries)
+        roots = tuple(self._branch(branch, entries, 0) for branch in view.roots)
+        if not self.tops:
+            raise Refusal("ledger.nothing", "the view shows no action")
+        complete = tuple(h for h in entries if h is not None)
+        if len(complete) != len(entries):
+            missing = [i for i, h in enumerate(entries) if h is None]
+            raise Refusal("ledger.entry", "an entry is neither shown nor hashed", entries=missing)
+        lines = tuple(line.hash if isinstance(line, LineOpening) else line for line in view.lines)
+        return Skeleton(header=view.header, entries=complete, lines=lines, roots=roots, components=view.components)
+
+    def check_inputs_used(self) -> None:
+        """Refuse (`ledger.input`) an input that nothing uses."""
+        unused = [ref.index for ref in self.inputs if ref not in self.used]
+        if unused:
+            raise Refusal("ledger.input", "an input is shown that nothing uses", refs=unused)
+
+    # inputs -------------------------------------------------------------------------------------------------------
+
+    def _described(self, disclosure: Disclosure) -> Create:
+        """Check payload, output proof, receipt and confirmers of an input; return what its payload says of it."""
+        ref, entry, template = disclosure.ref, disclosure.entry, disclosure.template
+        root = tree.payload_root(template, self.names(template), disclosure.payload, disclosure.payload_seed)
+        if root != entry.payload:
+            raise Refusal("ledger.payload", "the payload is not the one that was created", index=ref.index)
+        body_salt = tree.create_body_salt(disclosure.payload_seed)
+        if entry.action != tree.created_node(template, disclosure.origin.index, root, body_salt):
+            raise Refusal("ledger.output-proof", "no action of this index made the contract", index=ref.index)
+        self._check_created(disclosure)
+        found = interpreter.describe(
+            self.engine, template, disclosure.payload, index=disclosure.origin.index,
+            steps_max=self.describing_steps_left,
+        )  # fmt: skip
+        self.describing_steps_left -= self.engine.meter.used
+        if tree.confirmers_commitment(disclosure.confirmers_salt, found.confirmers) != entry.confirmers:
+            raise Refusal("ledger.confirmers-commitment", "the output names other confirmers", index=ref.index)
+        return found
+
+    def _check_created(self, disclosure: Disclosure) -> None:
+        """The entry is part of the transaction that the ref names, and that was accepted (or is this one)."""
+        ref, origin, skeleton = disclosure.ref, disclosure.origin, disclosure.skeleton
+        hashes = self.view.entries if skeleton is None else skeleton.entries
+        if origin.index >= len(hashes) or hashes[origin.index] != entry_hash(disclosure.entry):
+            raise Refusal(
+                "ledger.output-proof", "the entry is not part of the creating transaction", index=origin.index
+            )
+        if skeleton is None:
+            if ref.transaction is not None or disclosure.moves:
+                raise Refusal("ledger.output-proof", "an input without its creating transaction", index=origin.index)
+            return
+        if skeleton.id != origin.transaction:
+            raise Refusal("ledger.output-proof", "another transaction than the ref names", index=origin.index)
+        header = skeleton.header
+        if header.network != self.view.header.network:
+            raise Refusal("ledger.network", "an input of another network", network=header.network)
+        self.world.accepted(disclosure.receipt, skeleton.id, header.network, header.notary)
+        place, arrived = followed(
+            origin, header, disclosure.moves, disclosure.entry.confirmers, accepted=self.world.accepted
+        )
+        if arrived != ref:
+            raise Refusal("ledger.move", "the moves lead to another ref", index=ref.index)
+        if place != self.view.header.notary:
+            raise Refusal("ledger.notary", "the input lives at another notary", notary=place)
+
+    def _lookup(self, ref: ContractRef) -> types.Contract:
+        made = self.created.get(ref.index) if ref.transaction is None else None
+        if made is not None and isinstance(made.action, Create):
+            return types.Contract(template=made.action.template, payload=made.action.payload)
+        disclosure = self.inputs.get(ref)
         if disclosure is None:
             raise Refusal("ledger.input", "an input is not shown", transaction=ref.transaction, index=ref.index)
         self.used.add(ref)
-        return types.Contract(template=disclosure.template, payload=disclosure.payload)
+        return types.Contract(
+            template=disclosure.template, payload=disclosure.payload, created_in=disclosure.origin.transaction
+        )
 
+    # actions ------------------------------------------------------------------------------------------------------
 
-def _check_disclosure(disclosure: Disclosure, view: View, engine: Engine, world: World) -> Create:
-    """Payload root, output proof, receipt, confirmers and `ensure` of one input; returns what the payload says of it."""
-    ref, entry, skeleton = disclosure.ref, disclosure.entry, disclosure.skeleton
-    names = names_from(engine)(disclosure.template)
-    if tree.payload_root(disclosure.template, names, disclosure.payload, disclosure.payload_seed) != entry.payload:
-        raise Refusal("ledger.payload", "the payload is not the one that was created", index=ref.index)
-    hashes = view.entries if skeleton is None else skeleton.entries
-    if not 0 <= ref.index < len(hashes) or hashes[ref.index] != entry_hash(entry):
-        raise Refusal("ledger.output-proof", "the entry is not part of the creating transaction", index=ref.index)
-    if skeleton is not None:
-        if ref.transaction is None or skeleton.id != ref.transaction:
-            raise Refusal("ledger.output-proof", "another transaction than the ref names", index=ref.index)
-        if skeleton.header.notary != view.header.notary or skeleton.header.network != view.header.network:
-            raise Refusal("ledger.notary", "the input lives at another notary", notary=skeleton.header.notary)
-        world.accepted(disclosure.receipt, skeleton.id, skeleton.header.network, skeleton.header.notary)
-    elif ref.transaction is not None:
-        raise Refusal("ledger.output-proof", "an input without its creating transaction", index=ref.index)
-    described = interpreter.describe(engine, disclosure.template, disclosure.payload, index=ref.index)
-    if tree.confirmers_commitment(disclosure.confirmers_salt, described.confirmers) != entry.confirmers:
-        raise Refusal("ledger.confirmers-commitment", "the output names other confirmers", index=ref.index)
-    return described
-
-
-def _rebuild(
-    view: View, engine: Engine, world: World, inputs: _Inputs
-) -> tuple[tuple[Node, ...], Skeleton, dict[int, Contract]]:
-    """Run what is shown; return the shown tops, the skeleton they lead to, and the contracts they create."""
-    tops: list[Node] = []
-    roots = tuple(_branch_hash(branch, view, engine, world, inputs, tops, 0) for branch in view.roots)
-    entries = list(view.entries)
-    created: dict[int, Contract] = {}
-    for top in tops:
+    def _branch(self, branch: Branch, entries: list[bytes | None], depth: int) -> bytes:
+        """The node hash of a branch; runs what is shown in it and fills in its entries."""
+        if depth > LIMITS.action_depth_max:
+            raise Refusal("ledger.depth", "the forest is too deep", depth_max=LIMITS.action_depth_max)
+        if isinstance(branch, bytes):
+            return branch
+        if isinstance(branch, Passed):
+            return tree.node_hash(branch.body, [self._branch(child, entries, depth + 1) for child in branch.children])
+        top = tree.build(self._action(branch), branch.seed, self.names, self._claims(branch.proofs))
+        if len(branch.proofs) != sum(len(node.claims) for node in top.walk()):
+            raise Refusal("ledger.claim-proof", "a proof is shown of no claim", entry=branch.index)
+        self.tops.append(top)
         for node in top.walk():
-            _fill(entries, node)
-            if isinstance(node.action, Create) and isinstance(node.entry, CreateEntry):
-                created[node.action.index] = Contract(
-                    ref=ContractRef(None, node.action.index), action=node.action,
-                    payload_seed=tree.payload_seed(node.seed), confirmers_salt=tree.confirmers_salt(node.seed),
-                    entry=node.entry,
-                )  # fmt: skip
-    complete = tuple(h for h in entries if h is not None)
-    if len(complete) != len(entries):
-        raise Refusal(
-            "ledger.entry",
-            "an entry is neither shown nor hashed",
-            entries=[i for i, h in enumerate(entries) if h is None],
-        )
-    lines = tuple(line.hash if isinstance(line, LineOpening) else line for line in view.lines)
-    skeleton = Skeleton(header=view.header, entries=complete, lines=lines, roots=roots, components=view.components)
-    return tuple(tops), skeleton, created
+            self._fill(entries, node)
+        return top.hash
 
-
-def _fill(entries: list[bytes | None], node: Node) -> None:
-    index = node.action.index
-    if index >= len(entries) or entries[index] is not None:
-        raise Refusal("ledger.order", "entry k belongs to action k", index=index)
-    entries[index] = entry_hash(node.entry)
-
-
-def _branch_hash(
-    branch: Shown | Passed | bytes,
-    view: View,
-    engine: Engine,
-    world: World,
-    inputs: _Inputs,
-    tops: list[Node],
-    depth: int,
-) -> bytes:
-    if depth > LIMITS.action_depth_max:
-        raise Refusal("ledger.depth", "the forest is too deep", depth_max=LIMITS.action_depth_max)
-    if isinstance(branch, bytes):
-        return branch
-    if isinstance(branch, Passed):
-        hashes = [_branch_hash(child, view, engine, world, inputs, tops, depth + 1) for child in branch.children]
-        return tree.node_hash(branch.body, hashes)
-    action = _run(branch, view, engine, inputs)
-    node = tree.build(action, branch.seed, names_from(engine), _claims(branch.proofs, world))
-    tops.append(node)
-    return node.hash
-
-
-def _run(shown: Shown, view: View, engine: Engine, inputs: _Inputs) -> Action:
-    command = shown.command
-    if isinstance(command, (CreateCommand, ExerciseCommand)):
+    def _action(self, shown: Shown) -> Action:
+        command = shown.command
+        if isinstance(command, FetchCommand):
+            return self._fetched(command, shown.index)
         actions = interpreter.interpret(
-            engine, [command], lookup=inputs.lookup, window=view.header.window, first_index=shown.index
-        )
+            self.engine, [command], lookup=self._lookup, window=self.view.header.window, first_index=shown.index,
+            steps_max=self.steps_left,
+        )  # fmt: skip
+        self.steps_left -= self.engine.meter.used
         return actions[0]
-    return _fetched(command, shown.index, engine, inputs)
 
+    def _fetched(self, command: FetchCommand, index: int) -> Fetch:
+        if self._lookup(command.ref).template != command.template:
+            raise Refusal("ledger.template", "a read of another template", expected=command.template.name)
+        made = self.created[command.ref.index].action if command.ref.transaction is None else None
+        found = made if isinstance(made, Create) else self.described[command.ref]
+        wanted = {*found.signatories, *found.observers}
+        held = command.controllers
+        if not held or not wanted.issuperset(held) or tuple(sorted(set(held))) != held:
+            raise Refusal("ledger.authority", "a read is made by stakeholders", entry=index)
+        return Fetch(
+            index=index, ref=command.ref, template=command.template, controllers=held,
+            signatories=found.signatories, observers=found.observers,
+        )  # fmt: skip
 
-def _fetched(command: FetchCommand, index: int, engine: Engine, inputs: _Inputs) -> Fetch:
-    found = inputs.lookup(command.ref)
-    if found.template != command.template:
-        raise Refusal("ledger.template", "a read of another template", expected=command.template.name)
-    described = inputs.described[command.ref]
-    stakeholders = {*described.signatories, *described.observers}
-    if not command.controllers or not set(command.controllers) <= stakeholders:
-        raise Refusal("ledger.authority", "a read is made by stakeholders", entry=index)
-    return Fetch(
-        index=index, ref=command.ref, template=command.template, controllers=command.controllers,
-        signatories=described.signatories, observers=described.observers,
-    )  # fmt: skip
+    def _fill(self, entries: list[bytes | None], node: Node) -> None:
+        index = node.action.index
+        if index >= len(entries) or entries[index] is not None:
+            raise Refusal("ledger.order", "entry k belongs to action k", index=index)
+        entries[index] = entry_hash(node.entry)
+        if isinstance(node.action, Create) and isinstance(node.entry, CreateEntry):
+            self.created[index] = Contract(
+                ref=ContractRef(None, index), action=node.action, payload_seed=tree.payload_seed(node.seed),
+                confirmers_salt=tree.confirmers_salt(node.seed), entry=node.entry,
+            )  # fmt: skip
 
+    def _claims(self, proofs: Sequence[bytes]) -> Callable[[int, Create], list[bytes]]:
+        """Claim hashes from the VRF proofs shown, taken in the order of entries and claims."""
+        left = list(reversed(proofs))
 
-def _claims(proofs: Sequence[bytes], world: World) -> Callable[[int, Create], list[bytes]]:
-    """Claim hashes from the VRF proofs shown, taken in the order of entries and claims."""
-    left = list(reversed(proofs))
+        def hashes(index: int, action: Create) -> list[bytes]:
+            if len(left) < len(action.claims):
+                raise Refusal("ledger.claim-proof", "a claim is shown without its proof", entry=index)
+            self.proofs[index] = tuple(left.pop() for _ in action.claims)
+            return [
+                tree.claim_hash(key.owner, self.world.claim_output(key.owner, key.alpha, proof))
+                for key, proof in zip(action.claims, self.proofs[index], strict=True)
+            ]
 
-    def hashes(index: int, action: Create) -> list[bytes]:
-        if len(left) < len(action.claims):
-            raise Refusal("ledger.claim-proof", "a claim is shown without its proof", entry=index)
-        return [
-            tree.claim_hash(key.owner, world.claim_output(key.owner, key.alpha, left.pop())) for key in action.claims
-        ]
-
-    return hashes
+        return hashes
 
 
 def _scopes(view: View) -> Scopes:
@@ -293,23 +338,27 @@ def _check_order(tops: Sequence[Node]) -> None:
                 consumed.add(ref)
 
 
-def _check_inputs(tops: Sequence[Node], scopes: Scopes, inputs: _Inputs, world: World) -> None:
-    """Each input shown is used, and history is there where a signatory does not vouch by signing."""
-    needed: dict[ContractRef, int] = {}
-    for top in tops:
+def _check_history(run: _Run, scopes: Scopes, world: World) -> frozenset[ContractRef]:
+    """Refuse an input that a signatory does not vouch for by signing and that is not known to be valid.
+
+    Returns the inputs that rest on their signatories' word alone.
+    """
+    known = {
+        ref
+        for ref, disclosure in run.inputs.items()
+        if ref.transaction is not None and world.known_valid(disclosure.origin)
+    }
+    for top in run.tops:
         for node in top.walk():
             action = node.action
-            if not isinstance(action, Create) and action.ref in inputs.found and not without_history(action, scopes):
-                needed[action.ref] = action.index
-    for ref, entry in needed.items():
-        if ref.transaction is None or not world.known_valid(ref):
-            raise Refusal(
-                "ledger.history", "a signatory does not sign here, and the contract's history is not known",
-                entry=entry, transaction=ref.transaction, index=ref.index,
-            )  # fmt: skip
-    unused = [ref.index for ref in inputs.found if ref not in inputs.used]
-    if unused:
-        raise Refusal("ledger.input", "an input is shown that nothing uses", refs=unused)
+            if isinstance(action, Create) or action.ref not in run.inputs or action.ref in known:
+                continue
+            if not without_history(action, scopes):
+                raise Refusal(
+                    "ledger.history", "a signatory does not sign here, and the contract's history is not known",
+                    entry=action.index, transaction=action.ref.transaction, index=action.ref.index,
+                )  # fmt: skip
+    return frozenset(run.inputs) - known
 
 
 def shown_lines(view: View) -> Mapping[bytes, LineOpening]:
