@@ -140,7 +140,8 @@ class Quantity(Wire, frozen=True):
         """-1, 0 or 1 as this quantity is less than, equal to or more than another of the same unit."""
         if self.unit != other.unit:
             raise Refusal("quantity.mixed", "quantities of two units", one=self.unit, other=other.unit)
-        mine, theirs = self.value * 10**other.scale, other.value * 10**self.scale
+        mine: int = self.value * 10**other.scale
+        theirs: int = other.value * 10**self.scale
         return (mine > theirs) - (mine < theirs)
 
 

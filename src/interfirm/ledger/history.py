@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
 from interfirm.contracts.interpreter import Engine
-from interfirm.contracts.types import ContractRef
+from interfirm.contracts.types import ContractRef, Create
 from interfirm.ledger.authority import completed, history_needed, lowest, scope_of, signing
 from interfirm.ledger.builder import branch_of, inputs_of, node_disclosure, passed
 from interfirm.ledger.tree import Node
@@ -45,17 +45,21 @@ def verify_history(
     return frozenset(known.refs)
 
 
-def history_of(view: View, *, find: Find, engine: Engine, world: World, network: bytes) -> History:
+def history_of(
+    view: View, *, find: Find, engine: Engine, world: World, network: bytes, party: bytes | None = None
+) -> History:
     """All that a receiver of this view lacks to know its inputs valid, as the lowest views the giver can make.
 
-    `world` is the giver's. Raises Refusal `ledger.history-limit`, and what `find` raises for what is not held.
+    `world` is the giver's. `party`, where given, also gets the history of what it would sign as a signatory, which it
+    may not do for a contract that it has not verified. Raises Refusal `ledger.history-limit`, and what `find` raises
+    for what is not held.
     """
     given: set[ContractRef] = set()
     found: list[HistoryItem] = []
     shown = verify_view(view, engine=engine, world=world, network=network)
     # a stack instead of recursion, because a chain may be thousands of transactions long
     waiting: list[ContractRef | tuple[Verified, tuple[Node, ...], bytes]]
-    waiting = list(reversed(needed(shown, shown.tops)))
+    waiting = list(reversed([*_own(shown, party), *needed(shown, shown.tops)]))
     while waiting:
         step = waiting.pop()
         if isinstance(step, ContractRef):
@@ -83,6 +87,16 @@ def history_of(view: View, *, find: Find, engine: Engine, world: World, network:
 def needed(verified: Verified, tops: Iterable[Node]) -> list[ContractRef]:
     """The contracts whose history a viewer of these nodes needs, by the refs under which they were made."""
     return [verified.inputs[ref].origin for ref in history_needed(tops, verified.scopes)]
+
+
+def _own(verified: Verified, party: bytes | None) -> list[ContractRef]:
+    """The inputs from other transactions of which the party is a signatory."""
+    actions = [node.action for node in verified.nodes if not isinstance(node.action, Create)]
+    return [
+        verified.inputs[action.ref].origin
+        for action in actions
+        if action.ref.transaction is not None and party in action.signatories
+    ]
 
 
 def lowest_view(verified: Verified, index: int) -> View:

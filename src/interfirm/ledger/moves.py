@@ -12,7 +12,7 @@ from interfirm.contracts.types import ContractRef
 from interfirm.ledger.types import Header, Move
 
 Accepted = Callable[[bytes, bytes, bytes, bytes], None]
-"""(receipt, id, network, notary): returns if the receipt proves that this trusted notary accepted the id; else raises."""
+"""(receipt, id, network, notary): returns if it is proved that this notary, which is trusted, accepted the id."""
 
 
 def lock_id(origin: bytes, ref: ContractRef, to: bytes, until: Instant, nonce: bytes, commitment: bytes) -> bytes:
