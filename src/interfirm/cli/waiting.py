@@ -51,7 +51,7 @@ def ended(flow: dict[str, Any]) -> dict[str, Any]:
         result = flow["result"]
         raise Refusal(result["code"], result["reason"], **result["values"])
     if state in ("running", "waiting"):
-        session.show(flow, lambda f: tree_of(f))
+        session.show(flow, tree_of)
         raise typer.Exit(session.WAITING)
     if state in ("failed", "killed", "cancelled"):
         session.show(flow, lambda f: f"flow {f['id']} {f['state']}: {f['result']}")

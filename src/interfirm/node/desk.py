@@ -19,6 +19,9 @@ from interfirm.contracts.packages import TemplateCode
 from interfirm.contracts.types import Command, ContractRef, Create, CreateCommand, ExerciseCommand, walk
 from interfirm.ledger.authority import required_signers
 from interfirm.ledger.private import commit_private
+from interfirm.ledger.proof import prove_fields
+from interfirm.ledger.types import View
+from interfirm.ledger.verification import names_from, verify_view
 from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
@@ -407,6 +410,22 @@ def _retry(desk: Desk, arguments: dict[str, Any]) -> Answer:
     return Start(event=AskedRetry(id=_text(arguments, "id")))
 
 
+def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    ref = ref_of(_text(arguments, "ref"))
+    books = desk.books
+    names = names_from(books.engine)
+    with desk.vault.read() as turn:
+        stored = turn.transaction(ref.transaction or b"")
+        if stored is None or not stored.receipt:
+            raise Refusal("vault.unknown", "this node holds no receipt of that transaction", ref=ref_text(ref))
+        view = codec.decode(stored.view, View)
+        verified = verify_view(view, engine=books.engine, world=books.world(turn), network=books.network)
+        contract = verified.created.get(ref.index)
+        shown = arguments.get("fields") or (list(names(contract.action.template)) if contract else [])
+        bundle = prove_fields(verified, ref.index, shown, receipt=stored.receipt, names=names)
+    return {"bundle": codec.encode(bundle).hex()}
+
+
 def _whoami(desk: Desk, arguments: dict[str, Any]) -> Answer:
     return {"name": desk.names.name_of(desk.me), "identity": desk.me.hex(), "now_ms": desk.now_ms()}
 
@@ -428,6 +447,7 @@ OPERATIONS: dict[str, Operation] = {
     "inbox.decide": _decide,
     "share": _share,
     "recover": _recover,
+    "proof.export": _prove,
     "whoami": _whoami,
 }
 """The operations every node has."""

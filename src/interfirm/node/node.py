@@ -79,6 +79,7 @@ class Node:
             self._flow_effects(self.flows.start(turn, now_ms))
             self._queue.append(net.Ticked(at_ms=now_ms))
             self._drain(turn)
+            self._plan_wake(turn)
         return self._release()
 
     def turn(self, events: Sequence[object], now_ms: int) -> list[Effect]:
@@ -107,7 +108,7 @@ class Node:
             for event in events:
                 self._queue.append(event)
                 self._drain(turn)
-            if not events or (self._wake_ms is not None and now_ms >= self._wake_ms):
+            if not events or self._is_due():
                 self._queue.extend((net.Ticked(at_ms=now_ms), flow_events.Ticked()))
                 self._drain(turn)
             self._plan_wake(turn)
@@ -168,7 +169,7 @@ class Node:
                 except Refusal as refusal:  # a peer's garbage is told and counts as handled, or it would come for ever
                     self._out.append(Refused(event=effect, refusal=refusal))
             case net.Wake():
-                self._wake_before(effect.at_ms)
+                pass  # all that is due is looked up at the turn's end
             case _:
                 self._out.append(effect)
 
@@ -208,12 +209,13 @@ class Node:
 
     # time ---------------------------------------------------------------------------------------------------------
 
-    def _wake_before(self, at_ms: int) -> None:
-        if self._wake_ms is None or at_ms < self._wake_ms or self._wake_ms <= self._now_ms:
-            self._wake_ms = at_ms
-        self._out.append(WakeAt(at_ms=at_ms))
+    def _is_due(self) -> bool:
+        return self._wake_ms is not None and self._now_ms >= self._wake_ms
 
     def _plan_wake(self, turn: Turn) -> None:
-        for at_ms in (turn.next_timer_ms(), turn.next_notary_request_ms()):
-            if at_ms is not None:
-                self._wake_before(at_ms)
+        """Ask to be woken when the first of all that waits for a time is due; asked anew after every turn."""
+        due = [session.due_at_ms for session in self.sessions.peers.values()]
+        found = [at_ms for at_ms in (*due, turn.next_timer_ms(), turn.next_notary_request_ms()) if at_ms is not None]
+        self._wake_ms = min(found, default=None)
+        if self._wake_ms is not None:
+            self._out.append(WakeAt(at_ms=self._wake_ms))

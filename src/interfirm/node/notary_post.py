@@ -1,7 +1,7 @@
-"""A notary's side of its sessions: letters in, one batch for the host, letters out.
+"""A notary's side of its sessions: letters in, batches for the host, letters out.
 
 A notary keeps no session state on disk: its host remembers every acceptance by id, so an asker that heard nothing asks
-again and gets the same answer. All requests of a turn are one batch, judged and committed together.
+again and gets the same answer. All requests of a turn are judged and committed in batches before any is answered.
 """
 
 from __future__ import annotations
@@ -12,19 +12,57 @@ from typing import Protocol
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
+from interfirm.base.limits import LIMITS
 from interfirm.base.time import Instant
 from interfirm.node.network import machine as sessions_machine
 from interfirm.node.network import types as net
 from interfirm.node.network.frames import Message
 from interfirm.node.node import NOTARY_ANSWER, NOTARY_REQUEST, NOTARY_TELL, NotaryLetter
-from interfirm.notary.types import Tell
+from interfirm.notary.solo.notary import SoloNotary
+from interfirm.notary.types import Asked, Tell
+from interfirm.notary.wire import Answered, Collect, Collected, Heard, Listen, Told, decode_request, encode_answer, refused
+
+Outcome = tuple[list[bytes], Sequence[tuple[Tell, Told]]]
+"""An encoded answer to each request in order, and what subscribers are told."""
 
 
 class Host(Protocol):
     """A notary host as the post uses it."""
 
-    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> tuple[list[bytes], Sequence[Tell]]:
-        """Encoded answers to (requester, encoded request) pairs in order, committed; and what subscribers are told."""
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
+        """Answers to (requester, encoded request) pairs, committed."""
+
+
+class SoloHost:
+    """A solo notary behind a post: what is no request is refused alone, everything else is judged as one batch."""
+
+    def __init__(self, notary: SoloNotary) -> None:
+        self.notary = notary
+
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
+        """See Host."""
+        answers: list[Answered | None] = []
+        asked: list[Asked] = []
+        for requester, data in requests:
+            found = self._read(requester, data)
+            answers.append(None if isinstance(found, Asked) else found)
+            if isinstance(found, Asked):
+                asked.append(found)
+        outcome = self.notary.submit_batch(asked, now) if asked else None
+        judged = iter(outcome.answers if outcome else ())
+        encoded = [encode_answer(next(judged) if answer is None else answer) for answer in answers]
+        return encoded, outcome.tells if outcome else ()
+
+    def _read(self, requester: bytes, data: bytes) -> Asked | Answered:
+        try:
+            request = decode_request(data)
+        except Refusal as refusal:
+            return refused(refusal)
+        if isinstance(request, Collect):
+            return Answered(answer=Collected(seals=self.notary.seals(request.consumer)))
+        if isinstance(request, Listen):
+            return Answered(answer=Heard(tells=self.notary.listen(requester, request.after)))
+        return Asked(requester=requester, request=request)
 
 
 Effect = net.SendFrame | net.Connect | net.Close | net.Tell | net.Wake
@@ -36,33 +74,36 @@ class NotaryPost:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.sessions = net.Sessions()
-        self._told = 0
 
     def turn(self, events: Sequence[net.Event], now_ms: int) -> list[Effect]:
-        """Handle session events; every request among them is judged in one batch."""
+        """Handle session events; the requests among them are judged together. Ends with when to be woken."""
         out: list[Effect] = []
         letters: list[tuple[bytes, NotaryLetter]] = []
         handled: dict[bytes, tuple[int, int]] = {}
-        for event in events:
+        for event in (*events, net.Ticked(at_ms=now_ms)):
             for effect in self._step(event, out):
                 handled[effect.peer] = (effect.epoch, effect.sequence)
                 letter = self._letter(effect, out)
                 if letter is not None:
                     letters.append((effect.peer, letter))
-        if letters:
-            self._answer(letters, now_ms, out)
+        for start in range(0, len(letters), LIMITS.notary_batch_count_max):
+            self._answer(letters[start : start + LIMITS.notary_batch_count_max], now_ms, out)
         for peer, (epoch, sequence) in handled.items():
             self._step(net.SawCommitted(peer=peer, epoch=epoch, sequence=sequence, at_ms=now_ms), out)
-        return out
+        due = [session.due_at_ms for session in self.sessions.peers.values() if session.due_at_ms is not None]
+        return [*out, net.Wake(at_ms=min(due))] if due else out
 
     def _step(self, event: net.Event, out: list[Effect]) -> list[net.DeliverMessage]:
         self.sessions, effects = sessions_machine.step(self.sessions, event)
         delivered = []
         for effect in effects:
-            if isinstance(effect, net.DeliverMessage):
-                delivered.append(effect)
-            elif not isinstance(effect, (net.StoreMessage, net.DropMessages, net.StoreOutbox)):
-                out.append(effect)
+            match effect:
+                case net.DeliverMessage():
+                    delivered.append(effect)
+                case net.StoreMessage() | net.DropMessages() | net.StoreOutbox() | net.Wake():
+                    pass
+                case _:
+                    out.append(effect)
         return delivered
 
     def _letter(self, delivered: net.DeliverMessage, out: list[Effect]) -> NotaryLetter | None:
@@ -81,10 +122,9 @@ class NotaryPost:
         for (peer, letter), answer in zip(letters, answers, strict=True):
             body = codec.encode(NotaryLetter(id=letter.id, body=answer))
             self._send(peer, NOTARY_ANSWER, digest("answer", letter.id, answer), body, now_ms, out)
-        for tell in tells:
-            self._told += 1
-            body = codec.encode_plain([tell.kind, tell.subject, tell.detail])
-            self._send(tell.identity, NOTARY_TELL, digest("tell", body, now_ms, self._told), body, now_ms, out)
+        for tell, told in tells:
+            body = codec.encode(told)
+            self._send(tell.identity, NOTARY_TELL, digest("tell", body), body, now_ms, out)
 
     def _send(self, peer: bytes, topic: str, name: bytes, body: bytes, now_ms: int, out: list[Effect]) -> None:
         message = Message(message_id=name, topic=topic, body=body)

@@ -34,7 +34,11 @@ async def serve(folder: Path, name: str) -> None:
     else:
         home = layout.firm(name)
         process = NodeProcess(Assembly(layout, home, clock.now_ms), clock)
-    main = asyncio.ensure_future(process.serve(lambda: home.pid_path.write_text(str(os.getpid())) and None))
+
+    def ready() -> None:
+        home.pid_path.write_text(str(os.getpid()))
+
+    main = asyncio.ensure_future(process.serve(ready))
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, main.cancel)

@@ -209,6 +209,4 @@ class NodeProcess:
             record = turn.flow(flow)
         if record is None:
             return {"id": flow, "kind": "", "state": "waiting", "result": None, "steps": []}
-        found = shown_flow(record)
-
-        return found
+        return shown_flow(record)

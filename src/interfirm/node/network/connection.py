@@ -48,7 +48,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._heard_at: float | None = self._loop.time()
         self._written_at = self._loop.time()
-        self._writing = False
+        self._in_body = False
         self.ended: Refusal | None = None
         writer.transport.set_write_buffer_limits(high=2 * limits.frame_chunk_bytes)
 
@@ -97,7 +97,7 @@ class Connection:
         if self.ended is not None:
             return
         self.ended = why
-        if farewell and not self._writing:
+        if farewell and not self._in_body:
             self._writer.write(_bytes(Bye(code=why.code[:256], reason=why.message[:256])))
         self._writer.close()
         # a peer that does not take the farewell cannot hold the connection open
@@ -138,22 +138,29 @@ class Connection:
             await self._queued.wait()
             self._queued.clear()
             while self._queue:
-                head, body = pack(self._queue.popleft())
-                self._writing = bool(body)
-                await self._write(LENGTHS.pack(len(head), len(body)) + head, body)
-                self._writing = False
+                await self._write_some()
 
-    async def _write(self, head: bytes, body: bytes) -> None:
-        step = self._limits.frame_chunk_bytes
-        if len(body) <= step:
-            self._writer.write(head + body)
-        else:
-            self._writer.write(head)
-            view = memoryview(body)
-            for start in range(0, len(body), step):
-                self._writer.write(view[start : start + step])
-                await self._drained()
+    async def _write_some(self) -> None:
+        """Small frames together in one write, a large body in chunks."""
+        step, parts, size, body = self._limits.frame_chunk_bytes, list[bytes](), 0, b""
+        while self._queue and size < step:
+            head, body = pack(self._queue.popleft())
+            parts += [LENGTHS.pack(len(head), len(body)), head]
+            size += len(head) + len(body)
+            if len(body) <= step:
+                parts.append(body)
+        self._writer.write(b"".join(parts))
+        if len(body) > step:
+            await self._write_chunks(memoryview(body))
         await self._drained()
+
+    async def _write_chunks(self, body: memoryview) -> None:
+        step = self._limits.frame_chunk_bytes
+        self._in_body = True
+        for start in range(0, len(body), step):
+            await self._drained()
+            self._writer.write(body[start : start + step])
+        self._in_body = False
 
     async def _drained(self) -> None:
         await self._writer.drain()

@@ -129,7 +129,6 @@ class TlsNetwork:
         except OSError as error:
             self._tell("network.handshake", _shown(error), host=host)
         finally:
-            accepted.close()
             self._hosts[host] -= 1
             if not self._hosts[host]:
                 del self._hosts[host]
@@ -181,7 +180,7 @@ class TlsNetwork:
             self._tell(refusal.code, refusal.message, host=host, peer=expected or b"")
             return False
         except (OSError, EOFError) as error:
-            connection.close(Refusal("network.handshake", "no greeting came"), farewell=False)
+            connection.close(Refusal("network.handshake", "no greeting came in time"))
             self._tell("network.handshake", _shown(error), host=host, peer=expected or b"")
             return False
         await self._live(connection, peer, host, lambda: self._judged(certificate, purpose))

@@ -46,10 +46,10 @@ class Contracts(VaultWork):
         """
         ref = contract.ref
         assert ref.transaction is not None, "a stored contract names its transaction"
-        table = self.tables.of(contract.template)
+        table, kind = self.tables.of(contract.template), self.tables.number_of(contract.template)
         number = self.numbers.contract + 1
         row = {
-            "number": number, "transaction_id": ref.transaction, "entry_index": ref.index, "template": table.number,
+            "number": number, "transaction_id": ref.transaction, "entry_index": ref.index, "template": kind,
             "payload": codec.encode_plain(contract.payload), "payload_seed": contract.payload_seed,
             "confirmers_salt": contract.confirmers_salt, "entry": contract.entry, "notary": contract.notary,
             "status": contract.status, "consumer": contract.consumer, "signatories": _pack(contract.signatories),

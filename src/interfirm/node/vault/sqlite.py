@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from interfirm.base.errors import Refusal, check
+from interfirm.node.vault.statements import Known
 
 BUSY_MS = 5_000
 WAL_BYTES = 64 * 1024 * 1024
@@ -65,6 +66,7 @@ class SqliteDatabase:
     """An open vault file: `writer` and `read()` give connections, `close` gives the file free."""
 
     errors: type[Exception] = sqlite3.Error
+    prepared: Known = {}
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement, DropTable
 from sqlalchemy.sql import ClauseElement
 
 from interfirm.base.errors import Refusal
@@ -20,6 +21,8 @@ from interfirm.base.errors import Refusal
 Row = tuple[Any, ...]
 Statement = ClauseElement | Callable[[Any], ClauseElement]
 """A Core statement, or what makes one for a dialect's `insert` (see `put`)."""
+Known = dict[Statement, "Prepared"]
+"""Statements that live as long as the program, prepared for one dialect."""
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -69,12 +72,29 @@ class Prepared:
         return values if self._names is None else tuple(values[name] for name in self._names)
 
 
+_CREATIONS: dict[tuple[str, sa.Table], list[str]] = {}
+
+
+def creation(table: sa.Table, dialect: sa.Dialect) -> list[str]:
+    """What makes a table and its indexes, as text; kept, as processes that simulate open thousands of vaults."""
+    found = _CREATIONS.get((dialect.name, table))
+    if found is None:
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        elements: list[DDLElement] = [CreateTable(table), *(CreateIndex(index) for index in indexes)]
+        found = _CREATIONS[dialect.name, table] = [str(each.compile(dialect=dialect)) for each in elements]
+    return found
+
+
 class Database(Protocol):
     """What a back end gives: a dialect, and the Refusal that a driver's error stands for."""
 
     @property
     def dialect(self) -> sa.Dialect:
         """What statements are compiled for."""
+
+    @property
+    def prepared(self) -> Known:
+        """Statements prepared for the dialect, shared by all databases of the process that speak it."""
 
     @property
     def errors(self) -> type[Exception]:
@@ -97,10 +117,7 @@ class Numbers:
 class Work:
     """One database transaction on one connection. Once the database failed, everything in it fails."""
 
-    def __init__(
-        self, connection: sa.Connection, database: Database, prepared: dict[Any, Prepared], *, writable: bool
-    ) -> None:
-        self.connection = connection
+    def __init__(self, connection: sa.Connection, database: Database, *, writable: bool) -> None:
         self.writable = writable
         self.failure: Refusal | None = None
         driver = connection.connection.dbapi_connection
@@ -108,15 +125,27 @@ class Work:
         self._cursor = driver.cursor
         self._database = database
         self._errors = database.errors
-        self._prepared = prepared
+        self._prepared = database.prepared
 
-    def rows(self, statement: Statement, /, **given: Any) -> list[Row]:
+    def prepare(self, statement: Statement) -> Prepared:
+        """A statement that the caller keeps, prepared."""
+        return Prepared(statement, self._database.dialect)
+
+    def create(self, table: sa.Table) -> None:
+        """Make a table and its indexes."""
+        for text in creation(table, self._database.dialect):
+            self._run(text, ())
+
+    def drop(self, table: sa.Table) -> None:
+        """Remove a table with its indexes, if it is there."""
+        self._run(str(DropTable(table, if_exists=True).compile(dialect=self._database.dialect)), ())
+
+    def rows(self, statement: Statement | Prepared, /, **given: Any) -> list[Row]:
         """All rows that a statement returns."""
-        cursor = self._execute(statement, given)
-        found: list[Row] = cursor.fetchall()
+        found: list[Row] = self._execute(statement, given).fetchall()
         return found
 
-    def row(self, statement: Statement, /, **given: Any) -> Row | None:
+    def row(self, statement: Statement | Prepared, /, **given: Any) -> Row | None:
         """The only row that a statement returns, or None."""
         found: Row | None = self._execute(statement, given).fetchone()
         return found
@@ -132,26 +161,27 @@ class Work:
         assert self.writable, "a read does not write"
         prepared = self._of(statement)
         rows = [prepared.arguments(each) for each in given]
-        try:
-            if rows:
-                self._cursor().executemany(prepared.text, rows)
-        except self._errors as error:
-            raise self._failed(error) from error
+        if rows:
+            self._run(prepared.text, rows, many=True)
 
-    def _execute(self, statement: Statement, given: Mapping[str, Any]) -> Any:
-        prepared = self._prepared.get(statement) or self._of(statement)
-        if self.failure is not None:
-            raise self.failure
-        try:
-            return self._cursor().execute(prepared.text, prepared.arguments(given))
-        except self._errors as error:
-            raise self._failed(error) from error
+    def _execute(self, statement: Statement | Prepared, given: Mapping[str, Any]) -> Any:
+        prepared = statement if isinstance(statement, Prepared) else self._of(statement)
+        return self._run(prepared.text, prepared.arguments(given))
 
     def _of(self, statement: Statement) -> Prepared:
         found = self._prepared.get(statement)
         if found is None:
-            found = self._prepared[statement] = Prepared(statement, self._database.dialect)
+            found = self._prepared[statement] = self.prepare(statement)
         return found
+
+    def _run(self, text: str, arguments: Any, *, many: bool = False) -> Any:
+        if self.failure is not None:
+            raise self.failure
+        cursor = self._cursor()
+        try:
+            return cursor.executemany(text, arguments) if many else cursor.execute(text, arguments)
+        except self._errors as error:
+            raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> Exception:
         """The refusal of the database's failure, remembered: what was written before must not be committed."""

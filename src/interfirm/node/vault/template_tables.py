@@ -62,10 +62,9 @@ class Engine(Protocol):
 
 
 class TemplateTable:
-    """One template's table: its columns, and the statements that write it."""
+    """One template's table: its columns, and the statements that write it. The same for all vaults of a process."""
 
-    def __init__(self, number: int, template: TemplateId, name: str, plan: Plan) -> None:
-        self.number = number
+    def __init__(self, template: TemplateId, name: str, plan: Plan) -> None:
         self.template = template
         self.plan = plan
         self.table = _table(name, plan)
@@ -87,6 +86,7 @@ class TemplateTables:
     def __init__(self) -> None:
         self._by_id: dict[TemplateId, TemplateTable] = {}
         self._ids: dict[int, TemplateId] = {}
+        self._numbers: dict[TemplateId, int] = {}
         self._packages: dict[TemplateId, str] = {}
         self._names: set[str] = set()
 
@@ -112,6 +112,10 @@ class TemplateTables:
             raise Refusal("vault.template", "there is no template of this name", template=name[:80])
         return found
 
+    def number_of(self, template: TemplateId) -> int:
+        """The number under which contracts name this template."""
+        return self._numbers[template]
+
     def id_of(self, number: int) -> TemplateId:
         """The template with this number."""
         return self._ids[number]
@@ -136,13 +140,13 @@ class TemplateTables:
             number, table_name, layout = known[code.id]
             if layout > LAYOUT:
                 raise Refusal("vault.version", "the vault was written by a newer version", found=layout, known=LAYOUT)
-            found = TemplateTable(number, code.id, table_name, plan_of(code.fields))
+            found = _made(code, table_name)
             if layout < LAYOUT:
-                _make_again(work, found)
+                _make_again(work, found, number)
             self._by_id[code.id] = found
 
     def _remember(self, number: int, template: TemplateId, package_name: str, table_name: str) -> None:
-        self._ids[number] = template
+        self._ids[number], self._numbers[template] = template, number
         self._packages[template] = package_name
         self._names.add(table_name)
 
@@ -151,8 +155,8 @@ class TemplateTables:
         name = _table_name(code.id, package_name)
         while name in self._names:
             name += "_"
-        made = TemplateTable(number, code.id, name, plan_of(code.fields))
-        made.table.create(work.connection, checkfirst=False)
+        made = _made(code, name)
+        work.create(made.table)
         work.write(
             _ADD,
             {
@@ -162,6 +166,17 @@ class TemplateTables:
         )  # fmt: skip
         self._remember(number, code.id, package_name, name)
         self._by_id[code.id] = made
+
+
+_MADE: dict[tuple[TemplateId, str], TemplateTable] = {}
+
+
+def _made(code: Declared, name: str) -> TemplateTable:
+    """The table of a template; a template's id stands for its fields, so one is enough for all vaults."""
+    found = _MADE.get((code.id, name))
+    if found is None:
+        found = _MADE[code.id, name] = TemplateTable(code.id, name, plan_of(code.fields))
+    return found
 
 
 def _table_name(template: TemplateId, package_name: str) -> str:
@@ -185,12 +200,12 @@ def _table(name: str, plan: Plan) -> sa.Table:
     return sa.Table(name, sa.MetaData(), *columns, *indexes)
 
 
-def _make_again(work: Work, table: TemplateTable) -> None:
+def _make_again(work: Work, table: TemplateTable, number: int) -> None:
     """Fill a table anew from the contracts' payloads, by the rules of today."""
-    table.table.drop(work.connection, checkfirst=True)
-    table.table.create(work.connection, checkfirst=False)
+    work.drop(table.table)
+    work.create(table.table)
     after = 0
-    while rows := work.rows(_STORED, template=table.number, after=after, limit=_FILL_COUNT):
+    while rows := work.rows(_STORED, template=number, after=after, limit=_FILL_COUNT):
         work.write_many(table.insert, [table.row(row[:5], codec.decode_plain(row[5])) for row in rows])
         after = rows[-1][0]
-    work.write(_SET_LAYOUT, {"of": table.number, "layout": LAYOUT})
+    work.write(_SET_LAYOUT, {"of": number, "layout": LAYOUT})

@@ -33,7 +33,7 @@ class Vault:
         self._turning = False
         self._erased = False
         self._shared = Shared(
-            database=database, prepared={}, tables=TemplateTables(), lists={}, numbers=Numbers()
+            database=database, tables=TemplateTables(), lists={}, numbers=Numbers()
         )  # fmt: skip
 
     @classmethod
@@ -46,8 +46,8 @@ class Vault:
         database = SqliteDatabase(path, durable=durable)
         try:
             vault = cls(database, Attachments(path.with_name(path.name + ".attachments")), contracts_engine)
-            with told(), database.writer.begin():
-                migrate(database.writer)
+            with vault.turn() as turn, told():
+                migrate(database.writer, turn)
             vault.load_template_tables()
             with vault.read() as turn:
                 numbers = vault._shared.numbers

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 
 from interfirm.base.values import Value
 from interfirm.node.vault.statements import Database, Numbers, Prepared, Statement, Work
 from interfirm.node.vault.template_tables import TemplateTables
 
+LISTS_COUNT_MAX = 1000
+
 
 class Shared(Value, frozen=True):
     """What the turns of one vault have in common."""
 
     database: Database
-    prepared: dict[Statement, Prepared]
     tables: TemplateTables
-    lists: dict[object, sa.Select[tuple[object, ...]]]
+    lists: dict[object, Prepared]
     """List statements by their shape."""
     numbers: Numbers
 
@@ -24,9 +27,18 @@ class VaultWork(Work):
     """One database transaction of a vault."""
 
     def __init__(self, connection: sa.Connection, shared: Shared, *, writable: bool) -> None:
-        super().__init__(connection, shared.database, shared.prepared, writable=writable)
+        super().__init__(connection, shared.database, writable=writable)
         self.tables = shared.tables
         self.numbers = shared.numbers
-        self.lists = shared.lists
+        self._lists = shared.lists
         self.erased = False
         """Something was erased for good: its traces must leave the log, too."""
+
+    def kept(self, shape: object, make: Callable[[], Statement]) -> Prepared:
+        """The statement of this shape; made once. Users choose the shapes, so that only so many are kept."""
+        found = self._lists.get(shape)
+        if found is None:
+            if len(self._lists) >= LISTS_COUNT_MAX:
+                self._lists.clear()
+            found = self._lists[shape] = self.prepare(make())
+        return found

@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from interfirm.base.errors import Refusal
+from interfirm.node.vault.statements import Work
 from interfirm.node.vault.tables import metadata
 
 HEAD = "0001"
@@ -19,15 +20,15 @@ _STAMPS = sa.Table(
 )
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Bring the schema up to date within the connection's transaction.
+def migrate(connection: sa.Connection, work: Work) -> None:
+    """Bring the schema up to date within the transaction that `work` is of the connection.
 
     Raises Refusal `vault.version` for a file of a newer version, or one that is no vault's.
     """
     names = set(sa.inspect(connection).get_table_names())
     if not names:
-        metadata.create_all(connection, checkfirst=False)
-        _STAMPS.create(connection)
+        for table in (*metadata.sorted_tables, _STAMPS):
+            work.create(table)
         connection.execute(sa.insert(_STAMPS).values(version_num=HEAD))
         return
     found = connection.execute(sa.select(_STAMPS)).scalar() if _STAMPS.name in names else "none"

@@ -1,0 +1,58 @@
+"""`bench`: speed side by side with a peer or a limit in the same run; never timed in tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+from interfirm.base.errors import Refusal
+from interfirm.cli import session
+
+NAMES = ("transaction", "notary", "flow", "contract", "memory", "vault")
+FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}, or all.")],
+    host: Annotated[str, typer.Option(help="The notary's host, for `bench notary`.")] = "solo",
+    quick: Annotated[bool, typer.Option("--quick", help="Small counts, to see that it runs.")] = False,
+) -> None:
+    """Run a benchmark; figures are ratios to a peer or limit that runs beside it."""
+    if host != "solo":
+        raise Refusal("bench.host", "this host is not built yet", host=host, hosts=["solo"])
+    names = NAMES if name == "all" else (name,)
+    found: list[dict[str, Any]] = []
+    for each in names:
+        if each not in NAMES:
+            raise typer.BadParameter(f"there is no benchmark {each}; one of {', '.join(NAMES)}")
+        found.append(load(each).run(quick=quick))
+    if session.options.json:
+        session.show(found[0] if len(found) == 1 else {"benchmarks": found})
+    else:
+        for result in found:
+            session.console.print(table(result))
+
+
+def load(name: str) -> ModuleType:
+    """The benchmark's module from the folder `benchmarks` of the source tree."""
+    path = FOLDER / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise Refusal("bench.missing", "benchmarks come with the source tree", path=str(path))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def table(result: dict[str, Any]) -> Any:
+    """A result for people: figures, peers, ratios, whether the target is met, and what limits it."""
+    rows = [[k, str(v)] for part in ("figures", "peers", "ratios") for k, v in result.get(part, {}).items()]
+    rows.append(["target met", str(result["target_met"])])
+    rows.append(["limited by", str(result.get("limited_by", ""))])
+    return session.table_of(f"bench {result['name']}", ["What", "Value"], rows, empty="")

@@ -1,0 +1,179 @@
+"""`network` and `node`: making a network, starting and stopping its processes, joining it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from interfirm.base.errors import Refusal
+from interfirm.base.time import Day, Instant
+from interfirm.cli import session
+from interfirm.node.control.client import ControlClient
+from interfirm.runtime import main as process
+from interfirm.runtime import supervise
+from interfirm.runtime.layout import Home, NetworkLayout, new_network
+
+app = typer.Typer(help="Make a network and run it.", no_args_is_help=True)
+node_app = typer.Typer(help="Run one process of a network.", no_args_is_help=True)
+
+FIRMS = (
+    ("Nordmark Components NV", "BE0987654394"),
+    ("Halden Retail BV", "BE0812345603"),
+    ("Lumen Factors NV", "BE0765432146"),
+    ("Sable Capital NV", "BE0654321026"),
+    ("Kern Logistics NV", "BE0543210955"),
+)
+"""The firms of the reference scenario: supplier, buyer, lender, second lender, carrier and bank."""
+
+
+@app.command()
+def new(
+    firm: Annotated[
+        list[str] | None, typer.Option("--firm", help='"Legal name=Registration number"; once for each firm.')
+    ] = None,
+    name: Annotated[str, typer.Option(help="The network's name, lower case letters.")] = "demo",
+    scenario_from: Annotated[
+        str | None, typer.Option(help="Run on a scenario's clock from this day (demos and tests only).")
+    ] = None,
+) -> None:
+    """Make a network in a new folder: authority, solo notary, and firms with their keys and certificates."""
+    firms = [_firm(text) for text in firm] if firm else list(FIRMS)
+    scenario_ms = None if scenario_from is None else Day.parse(scenario_from).start().ms
+    at_ms = scenario_ms if scenario_ms is not None else time.time_ns() // 1_000_000
+    layout = new_network(session.network_folder(), firms, name=name, at_ms=at_ms, scenario_ms=scenario_ms)
+    session.show(
+        {
+            "network": layout.network_id.hex(),
+            "notary": layout.notary_id.hex(),
+            "firms": [m.slug for m in layout.file.members],
+        },
+        lambda d: (
+            f"network [bold]{name}[/] in {layout.folder}: {', '.join(d['firms'])}; `interfirm network up` starts it"
+        ),
+    )
+
+
+def _firm(text: str) -> tuple[str, str]:
+    legal, _, number = text.partition("=")
+    if not legal.strip() or not number.strip():
+        raise typer.BadParameter('a firm is written "Legal name=Registration number"')
+    return legal.strip(), number.strip()
+
+
+@app.command()
+def up() -> None:
+    """Start the notary and every node that does not run."""
+    layout = session.layout()
+    supervise.start(layout, [layout.notary], told=_told)
+    supervise.start(layout, [layout.home(m) for m in layout.file.members], told=_told)
+    session.show({"running": [h.member.slug for h in layout.homes()]}, lambda d: f"running: {', '.join(d['running'])}")
+
+
+def _told(name: str) -> None:
+    if session.progress_allowed():
+        session.errors.print(f"[green]✓[/] {name}")
+
+
+@app.command()
+def down() -> None:
+    """Stop every process of the network; nothing is lost."""
+    stopped = supervise.stop(session.layout().homes()[::-1])
+    session.show({"stopped": stopped}, lambda d: f"stopped: {', '.join(d['stopped']) or 'nothing ran'}")
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Stop the network and delete its folder with everything in it."""
+    layout = session.layout()
+    if not yes:
+        typer.confirm(f"Delete {layout.folder} with all keys and vaults?", abort=True)
+    supervise.stop(layout.homes()[::-1])
+    shutil.rmtree(layout.folder)
+    session.show({"deleted": str(layout.folder)}, lambda d: f"deleted {d['deleted']}")
+
+
+@app.command()
+def status() -> None:
+    """Show every process: running or not, connections, height."""
+    found = [_status(home) for home in session.layout().homes()]
+    session.show(
+        {"processes": found},
+        lambda d: session.table_of(
+            "Network",
+            ["Name", "Process", "Address", "Time", "Connected"],
+            [
+                [p["name"], p["pid"] or "down", p["address"], p["now"], ", ".join(p["connected"])]
+                for p in d["processes"]
+            ],
+            empty="no processes",
+        ),
+    )
+
+
+def _status(home: Home) -> dict[str, Any]:
+    member = home.member
+    found: dict[str, Any] = {
+        "name": member.name, "pid": supervise.running(home), "address": f"{member.host}:{member.port}", "now": "",
+        "connected": [],
+    }  # fmt: skip
+    if found["pid"]:
+        told = ControlClient(home.control_path).call("status", {})
+        found |= {"now": str(Instant(told["now_ms"])), "connected": told["connected"]}
+        found |= {k: told[k] for k in ("height", "accepted") if k in told}
+    return found
+
+
+@app.command()
+def join(
+    name: Annotated[str, typer.Argument(help="The firm's legal name.")],
+    registration: Annotated[str, typer.Argument(help="Its registration number, such as BE0420429375.")],
+    start: Annotated[bool, typer.Option(help="Start its node at once.")] = True,
+) -> None:
+    """Add a firm to a running network: keys, certificate, registration, node."""
+    layout = session.layout()
+    at_ms = _time_of(layout)
+    home = layout.join(name, registration, at_ms=at_ms)
+    told = tell_members(layout)
+    if start and supervise.running(layout.notary) is not None:
+        supervise.start(layout, [home], told=_told)
+    session.show(
+        {"firm": home.member.slug, "identity": home.member.identity.hex(), "told": told},
+        lambda d: f"{name} is in the network; `interfirm --as {d['firm']} contracts list` talks to its node",
+    )
+
+
+def _time_of(layout: NetworkLayout) -> int:
+    """The network's time: the notary's clock where it runs, for a scenario; else the machine's."""
+    if supervise.running(layout.notary) is not None:
+        return int(ControlClient(layout.notary.control_path).call("status", {})["now_ms"])
+    return layout.file.scenario_ms or time.time_ns() // 1_000_000
+
+
+def tell_members(layout: NetworkLayout) -> list[str]:
+    """Have every running process read the network's file again; the names of those told."""
+    told = []
+    for home in layout.homes():
+        if supervise.running(home) is not None:
+            try:
+                ControlClient(home.control_path).call("network.reload", {})
+                told.append(home.member.slug)
+            except Refusal as refusal:
+                if refusal.code != "node.not-running":
+                    raise
+    return told
+
+
+@node_app.command("run")
+def run(
+    name: Annotated[str, typer.Argument(help="The firm's name, or notary.")],
+) -> None:
+    """Run one node (or the notary) in the foreground until it is stopped; logs go to standard error."""
+    layout: NetworkLayout = session.layout()
+    folder: Path = layout.folder
+    sys.argv = ["interfirm", str(folder), name if name == "notary" else layout.firm(name).member.slug]
+    raise typer.Exit(process.main())

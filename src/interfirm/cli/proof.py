@@ -1,0 +1,57 @@
+"""`proof`: a file that proves a contract to a stranger, and its check, which needs no node and no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from interfirm.base.errors import Refusal
+from interfirm.cli import session
+from interfirm.cli.contracts import full_ref
+from interfirm.runtime.proofs import read_anchor, verify_file, write_anchor
+
+app = typer.Typer(help="Prove a contract to a stranger, offline.", no_args_is_help=True)
+
+
+@app.command("export")
+def export(
+    ref: Annotated[str, typer.Argument(help="transaction id:index, or its beginning")],
+    to: Annotated[Path, typer.Option("--to", "-o", help="The file to write.")],
+    field: Annotated[list[str] | None, typer.Option(help="Show only these fields.")] = None,
+    anchor: Annotated[Path | None, typer.Option(help="Also write the trust anchor that checks it.")] = None,
+) -> None:
+    """Write a proof of a contract, or of some of its fields and nothing of the others."""
+    found = session.ask("proof.export", ref=full_ref(ref), fields=field)
+    _write(to, bytes.fromhex(found["bundle"]))
+    if anchor is not None:
+        write_anchor(anchor, session.layout())
+    session.show({"file": str(to), "bytes": to.stat().st_size}, lambda d: f"wrote {d['file']} ({d['bytes']} bytes)")
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise Refusal(
+            "file.write", "the file cannot be written", path=str(path), reason=error.strerror or ""
+        ) from error
+
+
+@app.command()
+def anchor(to: Annotated[Path, typer.Option("--to", "-o", help="The file to write.")]) -> None:
+    """Write what a stranger must trust to check this network's proofs: ids and the notary's key."""
+    write_anchor(to, session.layout())
+    session.show({"file": str(to)}, lambda d: f"wrote {d['file']}")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="The proof.", exists=True, dir_okay=False)],
+    anchor: Annotated[Path, typer.Option(help="The trust anchor.", exists=True, dir_okay=False)],
+) -> None:
+    """Check a proof with nothing but the proof and the trust anchor."""
+    found: dict[str, Any] = verify_file(file, read_anchor(anchor))
+    session.show(found, lambda d: msgspec.json.format(msgspec.json.encode(d), indent=2).decode())

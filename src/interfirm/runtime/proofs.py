@@ -1,0 +1,74 @@
+"""Proof files and trust anchors on disk: checking needs these two and nothing else of a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import cid
+from interfirm.ledger.proof import ProofBundle, Proved, verify_proof
+from interfirm.ledger.receipts.cose import verify_receipt
+from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.node.desk import jsonable
+from interfirm.notary.abroad import anchor_of
+from interfirm.runtime.layout import NetworkLayout
+
+
+class AnchorFile(msgspec.Struct, frozen=True):
+    """A trust anchor as a file: the notary's id, network and key, and names of organisations for reading."""
+
+    anchor: NotaryAnchor
+    names: dict[str, str]
+
+
+def write_anchor(path: Path, layout: NetworkLayout) -> None:
+    """Write a network's trust anchor."""
+    names = {member.identity.hex(): member.name for member in layout.file.members}
+    data = msgspec.json.encode(AnchorFile(anchor=anchor_of(layout.file.genesis), names=names))
+    path.write_bytes(msgspec.json.format(data, indent=1))
+
+
+def read_anchor(path: Path) -> AnchorFile:
+    """A trust anchor from a file; Refusal `proof.anchor`."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=AnchorFile)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal("proof.anchor", "this is not a trust anchor", path=str(path)) from error
+
+
+def verify_file(path: Path, trusted: AnchorFile) -> dict[str, Any]:
+    """What a proof file proves under an anchor, as JSON; Refusal `proof.*`, `receipt.*` or `codec.*`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Refusal("file.read", "the file cannot be read", path=str(path)) from error
+    proved = verify_bundle(data, trusted.anchor)
+    bundle = codec.decode(data, ProofBundle)
+    return {
+        "transaction": proved.ref.transaction.hex() if proved.ref.transaction else None,
+        "cid": cid(bundle.skeleton.id),
+        "index": proved.ref.index,
+        "template": proved.template.name,
+        "package": proved.template.package.hex(),
+        "fields": jsonable(proved.fields),
+        "complete": proved.complete,
+        "signed_by": [trusted.names.get(identity.hex(), identity.hex()) for identity in proved.signers],
+        "notary": proved.notary.hex(),
+        "receipt_verified": True,
+    }
+
+
+def verify_bundle(data: bytes, anchor: NotaryAnchor) -> Proved:
+    """What an encoded bundle proves under one notary's anchor."""
+
+    def accepted(receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
+        if notary != anchor.notary or network != anchor.network:
+            raise Refusal("proof.notary", "proved by a notary that is not trusted here", notary=notary)
+        if verify_receipt(receipt, anchor=anchor).transaction != transaction:
+            raise Refusal("receipt.other", "a receipt of another transaction", transaction=transaction)
+
+    return verify_proof(codec.decode(data, ProofBundle), accepted=accepted)
