@@ -1,0 +1,1 @@
+"""Standard documents in and out; nothing of business rules."""

@@ -1,0 +1,110 @@
+"""The one XML parser: no document type, no entities, no network, bounded bytes, depth and element count.
+
+A document type declaration is refused where it starts, so neither an entity bomb nor an external entity is ever read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from lxml import etree
+
+from interfirm.base.errors import Refusal, check
+from interfirm.base.limits import LIMITS
+
+Element = etree._Element
+_CHUNK_BYTES = 64 * 1024
+_ATTRIBUTES_COUNT_MAX = 256
+
+
+class _Guard:
+    """A parser target that builds the tree and refuses what must not be read on."""
+
+    def __init__(self, *, depth_max: int, elements_count_max: int) -> None:
+        self._builder = etree.TreeBuilder()
+        self._refusal: Refusal | None = None
+        self._depth = 0
+        self._count = 0
+        self._depth_max = depth_max
+        self._count_max = elements_count_max
+
+    def doctype(self, name: str, public_id: str | None, system_id: str | None) -> None:
+        self._refuse("xml.entities", "a document type declaration is refused, and with it every entity", name=name[:80])
+
+    def start(self, tag: str | bytes, attrib: dict[str | bytes, str | bytes]) -> None:
+        self._depth += 1
+        self._count += 1
+        if self._depth > self._depth_max:
+            self._refuse("xml.depth", "elements are nested too deeply", depth_max=self._depth_max)
+        if self._count > self._count_max:
+            self._refuse("xml.count", "there are too many elements", count_max=self._count_max)
+        if len(attrib) > _ATTRIBUTES_COUNT_MAX:  # the builder takes quadratic time for them
+            self._refuse("xml.count", "there are too many attributes", count_max=_ATTRIBUTES_COUNT_MAX)
+        self._builder.start(tag, attrib)
+
+    def end(self, tag: str | bytes) -> None:
+        self._depth -= 1
+        self._builder.end(tag)
+
+    def data(self, data: str | bytes) -> None:
+        self._builder.data(data)
+
+    def comment(self, text: str | bytes) -> None:
+        """Comments are dropped."""
+
+    def close(self) -> Any:
+        # the parser closes its target also after a refusal, and would report only what the builder lacks then
+        if self._refusal is not None:
+            raise self._refusal
+        return self._builder.close()
+
+    def _refuse(self, code: str, message: str, **values: Any) -> NoReturn:
+        self._refusal = Refusal(code, message, **values)
+        raise self._refusal
+
+
+def parse(
+    data: bytes,
+    *,
+    bytes_max: int = LIMITS.xml_bytes_max,
+    depth_max: int = LIMITS.xml_depth_max,
+    elements_count_max: int = LIMITS.xml_elements_count_max,
+) -> Element:
+    """The root element of an XML document; comments and processing instructions are dropped.
+
+    Raises Refusal `xml.size`, `xml.depth`, `xml.count` beyond a limit, `xml.entities` for a document type declaration,
+    `xml.malformed` for what is not well-formed XML 1.0.
+    """
+    check(len(data) <= bytes_max, "xml.size", "the file is larger than allowed", bytes=len(data), bytes_max=bytes_max)
+    guard = _Guard(depth_max=depth_max, elements_count_max=elements_count_max)
+    parser = etree.XMLParser(target=guard, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        for start in range(0, len(data), _CHUNK_BYTES):
+            parser.feed(data[start : start + _CHUNK_BYTES])
+        root: Element = parser.close()
+    except (etree.LxmlError, AssertionError, ValueError, LookupError) as error:
+        # an unfinished document is an assertion of the tree builder, an unknown encoding a LookupError
+        raise Refusal("xml.malformed", "this is not well-formed XML", reason=str(error)[:200]) from error
+    return root
+
+
+def serialise(root: Element) -> bytes:
+    """A document as UTF-8 bytes with declaration, indented by two spaces."""
+    etree.indent(root, space="  ")
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
+
+
+def local_name(element: Element) -> str:
+    """An element's name without its namespace."""
+    return etree.QName(element).localname
+
+
+def text_of(element: Element) -> str:
+    """An element's own text without white space around it."""
+    return (element.text or "").strip()
+
+
+def attributes(element: Element) -> Iterator[tuple[str, str]]:
+    """An element's attributes by name."""
+    return ((str(name), str(value)) for name, value in element.attrib.items())
