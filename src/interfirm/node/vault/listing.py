@@ -195,15 +195,15 @@ def _is_comparison(wanted: Any) -> bool:
 
 def _compared(field: Field, operator: str, value: Any) -> list[Condition]:
     columns = [column.name for column in field.columns]
-    if field.kind in _SINGLE:
-        if operator == "in":
-            return [Condition(columns[0], "in", [_values(field, each)[0] for each in value])]
-        values = _values(field, value)
-        check(operator in {"eq", "ne"} or values[0] is not None, "vault.where", "nothing is more or less than empty")
-        return [Condition(columns[0], operator, values[0])]
-    if field.kind == "json" or (operator != "eq" and (operator not in _COMPARISONS or field.kind != "money")):
+    single, known = field.kind in _SINGLE, {"eq", *(_COMPARISONS if field.kind == "money" else ())}
+    if field.kind == "json" or not (single or operator in known) or (operator in _COMPARISONS and value is None):
         raise Refusal("vault.where", "the field cannot be compared so", field=field.name, operator=operator)
+    if operator == "in":
+        check(isinstance(value, (list, tuple)), "vault.where", "one of a list is wanted", field=field.name)
+        return [Condition(columns[0], "in", [_values(field, each)[0] for each in value])]
     values = _values(field, value)
+    if single:
+        return [Condition(columns[0], operator, values[0])]
     if operator in _COMPARISONS:  # an amount of money, with others of its currency
         return [Condition(columns[1], "eq", values[1]), Condition(columns[0], operator, values[0])]
     return [Condition(column, "eq", each) for column, each in zip(columns, values, strict=True)]
@@ -247,7 +247,8 @@ def _filtered(statement: sa.Select[Any], table: sa.Table, conditions: Sequence[C
 
 def _comparison(column: sa.ColumnElement[Any], condition: Condition, n: int) -> sa.ColumnElement[bool]:
     if condition.operator == "in":
-        return column.in_([sa.bindparam(f"where{n}_{m}") for m in range(len(condition.value))])
+        wanted_of = [sa.bindparam(f"where{n}_{m}") for m in range(len(condition.value))]
+        return column.in_(wanted_of) if wanted_of else sa.false()
     if condition.value is None:
         return column.is_(None) if condition.operator == "eq" else column.is_not(None)
     wanted: sa.BindParameter[Any] = sa.bindparam(f"where{n}")

@@ -58,7 +58,7 @@ class Prepared:
 
     def __init__(self, statement: Statement, dialect: sa.Dialect) -> None:
         element = statement if isinstance(statement, ClauseElement) else statement(_INSERTS[dialect.name])
-        compiled: Any = element.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        compiled: Any = element.compile(dialect=dialect)
         self.text = str(compiled)
         self._defaults = {name: value for name, value in compiled.params.items() if value is not None}
         self._names: Sequence[str] | None = compiled.positiontup
