@@ -118,15 +118,17 @@ class Connection:
 
     async def _read(self) -> Frame:
         head_bytes, body_bytes = unpack_lengths(await self._reader.readexactly(LENGTHS.size))
-        head = await self._reader.readexactly(head_bytes)
-        body = await self._read_body(body_bytes) if body_bytes else b""
+        if body_bytes <= self._limits.frame_chunk_bytes:
+            both = await self._reader.readexactly(head_bytes + body_bytes)
+            head, body = both[:head_bytes], both[head_bytes:]
+        else:
+            head = await self._reader.readexactly(head_bytes)
+            body = await self._read_body(body_bytes)
         self._heard_at = self._loop.time()
         return unpack(head, body)
 
     async def _read_body(self, size: int) -> bytes:
         step = self._limits.frame_chunk_bytes
-        if size <= step:
-            return await self._reader.readexactly(size)
         buffer = io.BytesIO()  # grows in place and gives its bytes away without a copy
         while left := size - buffer.tell():
             buffer.write(await self._reader.readexactly(min(left, step)))

@@ -91,7 +91,9 @@ class Data(Value):
 
 SessionFrame: TypeAlias = Hello | Data | Acknowledgement
 Frame: TypeAlias = SessionFrame | Greeting | Ping | Bye
-_HEADS = cast("type[Any]", Greeting | Ping | Bye | Hello | Acknowledgement | _DataHead)
+_HEADS: dict[bytes, type[Any]] = {
+    str(kind.__struct_config__.tag).encode(): kind for kind in (Greeting, Ping, Bye, Hello, Acknowledgement, _DataHead)
+}
 
 
 def pack(frame: Frame) -> tuple[bytes, bytes]:
@@ -111,7 +113,7 @@ def pack(frame: Frame) -> tuple[bytes, bytes]:
 def unpack(head: bytes, body: bytes) -> Frame:
     """The frame of a head and a body; Refusal `frame.malformed` for anything `pack` does not make."""
     try:
-        found: Any = codec.decode(head, _HEADS, bytes_max=LIMITS.frame_head_bytes_max)
+        found: Any = codec.decode(head, _kind(head), bytes_max=LIMITS.frame_head_bytes_max)
     except Refusal as refusal:
         raise Refusal("frame.malformed", "these bytes are no frame", rule=refusal.code) from refusal
     if not isinstance(found, _DataHead):
@@ -121,6 +123,14 @@ def unpack(head: bytes, body: bytes) -> Frame:
     check(ordered, "frame.malformed", "the sequence number is acknowledged already", sequence=found.sequence)
     message = Message(message_id=found.message_id, topic=found.topic, body=body)
     return Data(epoch=found.epoch, sequence=found.sequence, acknowledged=found.acknowledged, message=message)
+
+
+def _kind(head: bytes) -> type[Any]:
+    """The type a head announces: a short list begins with one byte, a short text with one more."""
+    kind = _HEADS.get(head[2 : 2 + (head[1] & 0x1F)]) if len(head) > 1 else None
+    if kind is None:
+        raise Refusal("frame.kind", "there is no such kind of frame")
+    return kind
 
 
 def unpack_lengths(data: bytes) -> tuple[int, int]:
