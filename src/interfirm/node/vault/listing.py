@@ -247,7 +247,7 @@ def _filtered(statement: sa.Select[Any], table: sa.Table, conditions: Sequence[C
 
 def _comparison(column: sa.ColumnElement[Any], condition: Condition, n: int) -> sa.ColumnElement[bool]:
     if condition.operator == "in":
-        wanted_of = [sa.bindparam(f"where{n}_{m}") for m in range(len(condition.value))]
+        wanted_of: list[sa.BindParameter[Any]] = [sa.bindparam(f"where{n}_{m}") for m in range(len(condition.value))]
         return column.in_(wanted_of) if wanted_of else sa.false()
     if condition.value is None:
         return column.is_(None) if condition.operator == "eq" else column.is_not(None)

@@ -119,7 +119,7 @@ class Work:
 
     def __init__(self, connection: sa.Connection, database: Database, *, writable: bool) -> None:
         self.writable = writable
-        self.failure: Refusal | None = None
+        self.failure: Exception | None = None
         driver = connection.connection.dbapi_connection
         assert driver is not None
         self._cursor = driver.cursor
@@ -184,6 +184,6 @@ class Work:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> Exception:
-        """The refusal of the database's failure, remembered: what was written before must not be committed."""
-        self.failure = self._database.refusal(error)
-        return self.failure or error
+        """The refusal that an error stands for (a bug stays as it is), remembered: this turn must not be committed."""
+        self.failure = self._database.refusal(error) or error
+        return self.failure

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import pytest
 
 from interfirm.base import codec
+from interfirm.base.errors import Refusal
 from interfirm.contracts.language import (
     Code,
     Day,
@@ -105,6 +109,14 @@ class SampleEngine:
         return next(loaded.id for loaded in reversed(self._templates) if loaded.id.name == cls.__name__)
 
 
+@contextlib.contextmanager
+def refused(code: str) -> Iterator[pytest.ExceptionInfo[Refusal]]:
+    """The block is refused with this code."""
+    with pytest.raises(Refusal) as caught:
+        yield caught
+    assert caught.value.code == code
+
+
 def bytes32(*parts: object) -> bytes:
     return hashlib.sha256(repr(parts).encode()).digest()
 
@@ -144,8 +156,9 @@ def transaction(n: int = 1, **changes: Any) -> StoredTransaction:
 
 def contract(template: TemplateId, value: Template, *, by: bytes, index: int = 0, **changes: Any) -> StoredContract:
     first = StoredContract(
-        ref=ContractRef(by, index), template=template, payload=codec.plain(value), payload_seed=bytes32("seed", by, index),
-        confirmers_salt=bytes32("salt", by, index), entry=b"entry", notary=bytes32("notary"), status="active",
+        ref=ContractRef(by, index), template=template, payload=codec.plain(value),
+        payload_seed=bytes32("seed", by, index), confirmers_salt=bytes32("salt", by, index),
+        entry=b"entry", notary=bytes32("notary"), status="active",
         consumer=None, signatories=(ALICE.id,), observers=(BOB.id,), known_valid=True, time_ms=1000,
     )  # fmt: skip
     return first.replace(**changes)
