@@ -1,12 +1,15 @@
-"""A ledger in memory for tests of business modules: it interprets, and checks at the top what ledger and notary check."""
+"""A ledger in memory for tests of business modules: it interprets, then judges as ledger and notary do at the top."""
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import pytest
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal, check
@@ -267,3 +270,12 @@ def _absolute(value: Any, transaction: bytes | None) -> Any:
     if hasattr(value, "__struct_fields__"):
         return value.replace(**{name: _absolute(getattr(value, name), transaction) for name in value.__struct_fields__})
     return value
+
+
+@contextmanager
+def refused(reason: str) -> Iterator[None]:
+    """The block is refused, with exactly this reason (the message of the rule, or the code where it has a dot)."""
+    with pytest.raises(Refusal) as caught:
+        yield
+    refusal = caught.value
+    assert reason in (refusal.message, refusal.code), str(refusal)

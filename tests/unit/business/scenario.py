@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.unit.business.ledger import Ledger, party
+
 from interfirm.business.agreements.contract import Agreement, AgreementKind, AgreementStatus, PriceTerm, Terms
 from interfirm.business.cash.contract import Cash
 from interfirm.business.companies.accounts import account_of
@@ -27,9 +29,8 @@ from interfirm.business.invoices.document import AllowanceCharge, Document, Line
 from interfirm.business.payments.contract import BankEntry
 from interfirm.business.receivables.contract import Receivable, Verification
 from interfirm.contracts.language import Day, Hash, Money, Party, Quantity, Rate, Ref, UnitPrice
-from tests.unit.business.ledger import Ledger, party
 
-S, B, L, L2, K, O = (party(name) for name in ("supplier", "buyer", "lender", "second lender", "carrier", "oracle"))
+S, B, L, L2, K, BANK = (party(name) for name in ("supplier", "buyer", "lender", "second lender", "carrier", "oracle"))
 VAT = Rate(210_000)
 
 
@@ -189,7 +190,7 @@ class Play:
 
     def cash(self, owner: Party, amount: str, on: Day) -> Ref[Cash]:
         """Cash issued by the bank."""
-        return self.ledger.create(Cash(issuer=O, owner=owner, amount=eur(amount)), signed=[O], on=on)  # type: ignore[no-any-return]
+        return self.ledger.create(Cash(issuer=BANK, owner=owner, amount=eur(amount)), signed=[BANK], on=on)  # type: ignore[no-any-return]
 
     # steps
 
@@ -266,11 +267,11 @@ class Play:
     def entry(self, amount: str, booked: Day, **changes: Any) -> Ref[BankEntry]:
         """A transfer from B to L that the bank books."""
         entry = BankEntry(
-            bank=O, payer=B, payee=L, amount=eur(amount), end_to_end_id="E2E-1", booked=booked, value=booked,
+            bank=BANK, payer=B, payee=L, amount=eur(amount), end_to_end_id="E2E-1", booked=booked, value=booked,
             debtor_account=B_ACCOUNT.digest, creditor_account=L_ACCOUNT.digest, reference="REF-1",
             entry=Hash(bytes(32)),
         ).replace(**changes)  # fmt: skip
-        return self.ledger.create(entry, signed=[O], on=booked)  # type: ignore[no-any-return]
+        return self.ledger.create(entry, signed=[BANK], on=booked)  # type: ignore[no-any-return]
 
     def collect(self, taken: Taken, amount: str = "135141.87", on: Day | None = None, **changes: Any) -> Taken:
         """Step 12: L pays the receivable down by the bank's entry, then applies it to the advance."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from tests.unit.business.scenario import L, Play, S, day, eur
+
 from interfirm.business.cash.contract import Cash
 from interfirm.business.factoring.advance import Advance, AdvanceStatus
 from interfirm.business.factoring.facility import Exposure
 from interfirm.business.invoices.contract import CreditNote, Invoice, InvoiceStatus
 from interfirm.business.receivables.contract import Receivable
-from tests.unit.business.scenario import L, Play, S, day, eur
 
 
 def owned(play: Play, owner: object) -> int:
