@@ -149,7 +149,7 @@ class _Judge:
         for key, consumer in uniqueness.apply(request, transaction, self.state):
             self.tells.extend(subscriptions.consumed(key, consumer, self.state))
         claims.apply(request, transaction, self.state, self.notary)
-        return self._record(transaction)
+        return self._accept(transaction)
 
     def _check_seals(self, request: Notarise) -> None:
         committed = [component.hash for component in request.components if component.name == SEALS]
@@ -174,13 +174,19 @@ class _Judge:
             wanted.discard(identity)
             if signature.key != registry.current_key(identity, self.state, self.now):
                 raise Refusal("notary.key", "signed with a key the registry does not show", identity=identity)
-            if self.state.get(WITHDRAWN, transaction + identity) is not None:
-                raise Refusal("notary.withdrawn", "the signature was withdrawn", identity=identity)
         if wanted:
             missing = sorted(identity.hex()[:16] for identity in wanted)
             raise Refusal("notary.signature", "a listed signature is missing", missing=missing)
+        self._check_not_withdrawn(signatures, transaction)
         for signature in signatures:
             self.check(signature, transaction, purpose)
+
+    def _check_not_withdrawn(self, signatures: tuple[TransactionSignature, ...], transaction: bytes) -> None:
+        if self.state.get(WITHDRAWN, transaction) is None:
+            return
+        for signature in signatures:
+            if self.state.get(WITHDRAWN, transaction + signature.identity) is not None:
+                raise Refusal("notary.withdrawn", "the signature was withdrawn", identity=signature.identity)
 
     def _withdraw(self, request: Withdraw) -> Done:
         """Take a signature back; again is harmless, and a withdrawal is remembered for ever."""
@@ -193,6 +199,7 @@ class _Judge:
         self._check_signatures((request.signature,), (identity,), transaction, WITHDRAWAL)
         done = self._done(digest("withdrawn", transaction, identity))
         self.state.put(WITHDRAWN, transaction + identity, codec.encode(done))
+        self.state.put(WITHDRAWN, transaction, b"\x01")  # somebody did: the common case is asked for once
         return done
 
     def _lock(self, request: Lock) -> Done:
@@ -202,7 +209,7 @@ class _Judge:
             return known
         confirmers = moves.lock(request, name, self.state, self.notary)
         self._check_signatures(request.signatures, confirmers, name, moves.LOCK)
-        return self._record(name)
+        return self._accept(name)
 
     def _finish(self, request: Finish) -> Done:
         name = moves.finish_id(request.lock)
@@ -211,7 +218,7 @@ class _Judge:
             return known
         key, consumer = moves.finish(request, self.state, self.abroad)
         self.tells.extend(subscriptions.consumed(key, consumer, self.state))
-        return self._record(name)
+        return self._accept(name)
 
     def _reserve(self, request: Reserve) -> Done:
         owner = request.signature.identity
@@ -234,10 +241,12 @@ class _Judge:
         return Done(id=name, height=self.height, time=self.now, registry_height=registry.registry_height(self.state))
 
     def _record(self, name: bytes) -> Done:
-        """An acceptance that is remembered and gets a receipt."""
+        """The acceptance known by this id, or a new one."""
         known = self._accepted(name)
-        if known is not None:
-            return known
+        return self._accept(name) if known is None else known
+
+    def _accept(self, name: bytes) -> Done:
+        """An acceptance that is remembered and gets a receipt."""
         done = self._done(name)
         self.state.put(ACCEPTED, name, codec.encode(done))
         self.accepted.append(done)

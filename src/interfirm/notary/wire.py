@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import msgspec
+
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
@@ -54,6 +56,10 @@ class Heard(Wire, frozen=True, tag="heard"):
 Wanted = Request | Collect | Listen
 
 
+_pack = msgspec.msgpack.Encoder(order="deterministic").encode
+_requests: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Wanted)
+
+
 class Answered(Wire, frozen=True):
     """An answer with its proof: a COSE receipt for an acceptance, a signed statement for what was said, else empty."""
 
@@ -68,10 +74,18 @@ def encode_request(request: Wanted) -> bytes:
 
 
 def decode_request(data: bytes) -> Wanted:
-    """The request in a block; Refusal `codec.*` for anything else."""
-    kind: Any = Wanted  # codec names the types it decodes to as classes; msgspec takes the union
-    found: Wanted = codec.decode(data, kind, bytes_max=REQUEST_BYTES_MAX)
-    return found
+    """The request in a block; Refusal `codec.*` for anything else.
+
+    Typed by way of msgpack, which takes half the time of `codec.decode` where a notary spends much of its own.
+    """
+    packed = _pack(codec.decode_plain(data, bytes_max=REQUEST_BYTES_MAX))
+    try:
+        request: Wanted = _requests.decode(packed)
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        raise Refusal("codec.shape", "the block is no request", reason=str(error)[:200]) from error
+    if _pack(request) != packed:
+        raise Refusal("codec.shape", "the block holds more than a request has", kind=type(request).__name__)
+    return request
 
 
 def encode_answer(answered: Answered) -> bytes:

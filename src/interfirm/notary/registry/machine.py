@@ -168,4 +168,9 @@ def _put(identity: bytes, record: Record, state: Overlay, height: int) -> None:
 def registry_height(state: Overlay) -> int:
     """The height of the registry's last change; 0 before the first."""
     value = state.get(META, HEIGHT)
-    return 0 if value is None else int(codec.decode_plain(value))
+    return 0 if value is None else _height(value)
+
+
+@lru_cache(maxsize=16)
+def _height(data: bytes) -> int:
+    return int(codec.decode_plain(data))

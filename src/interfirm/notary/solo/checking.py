@@ -1,67 +1,45 @@
-"""Work done ahead of judging, on other cores: transaction ids and signatures, which depend on nothing but the request.
+"""What judging a batch needs of each request and nothing else: transaction ids, keys to read, valid signatures.
 
-The judge asks for them while it decides. What was not worked out ahead, or did not verify, is worked out again there,
-so that no verdict depends on what was done ahead.
+The judge asks for them while it decides. Where something was worked out ahead it is looked up; what was not, or did
+not verify, is worked out when asked, so that no verdict depends on what was done ahead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 
-from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS
-from interfirm.ledger.signing import PARTY, check_signature
-from interfirm.ledger.types import TransactionSignature
-from interfirm.notary.types import Asked, Notarise
+from interfirm.ledger.signing import check_signature
+from interfirm.ledger.types import CreateEntry, TransactionSignature
+from interfirm.notary.types import Asked, Notarise, ref_key
 from interfirm.notary.uniqueness.machine import transaction_of
 
 
 class Checked:
-    """What is known of some requests and signatures, as objects: equal ones are worked out again."""
+    """Remembers, for one batch, the ids of its requests, by object."""
 
     def __init__(self) -> None:
         self._ids: dict[int, tuple[Notarise, bytes]] = {}
-        self._valid: dict[int, tuple[TransactionSignature, bytes, str]] = {}
 
     def identify(self, request: Notarise) -> bytes:
-        """The transaction id of a request."""
+        """As `transaction_of`."""
         known = self._ids.get(id(request))
-        return transaction_of(request) if known is None else known[1]
+        if known is None:
+            known = self._ids[id(request)] = (request, transaction_of(request))
+        return known[1]
 
     def check(self, signature: TransactionSignature, transaction: bytes, purpose: str) -> None:
         """As `check_signature`."""
-        known = self._valid.get(id(signature))
-        if known is None or known[1] != transaction or known[2] != purpose:
-            check_signature(signature, transaction, purpose=purpose)
+        check_signature(signature, transaction, purpose=purpose)
 
-    def learn(self, request: Notarise) -> None:
-        """Work out a request's id and which of its signatures are valid."""
-        transaction = transaction_of(request)
-        self._ids[id(request)] = (request, transaction)
-        for signature in request.signatures[: LIMITS.lines_count_max]:
-            with suppress(Refusal):  # the judge meets it again, when it matters
-                check_signature(signature, transaction, purpose=PARTY)
-                self._valid[id(signature)] = (signature, transaction, PARTY)
-
-    def join(self, other: Checked) -> None:
-        """Take over what another has worked out."""
-        self._ids.update(other._ids)
-        self._valid.update(other._valid)
-
-
-def check_ahead(requests: Iterable[Asked]) -> Checked:
-    """Work out what can be of these requests."""
-    checked = Checked()
-    for asked in requests:
-        if isinstance(asked.request, Notarise):
-            checked.learn(asked.request)
-    return checked
-
-
-def joined(parts: Sequence[Checked]) -> Checked:
-    """All that the parts know."""
-    whole = Checked()
-    for part in parts:
-        whole.join(part)
-    return whole
+    def keys(self, requests: Iterable[Asked]) -> list[bytes]:
+        """The keys of the state that judging these transactions will ask for: their ids and refs."""
+        found = []
+        for asked in requests:
+            if isinstance(asked.request, Notarise):
+                found.append(self.identify(asked.request))
+                found += [
+                    ref_key(entry.ref)
+                    for entry in asked.request.entries
+                    if not isinstance(entry, CreateEntry) and entry.ref.transaction is not None
+                ]
+        return found

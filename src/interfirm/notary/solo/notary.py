@@ -83,14 +83,22 @@ class SoloNotary:
         if not 0 < len(requests) <= LIMITS.notary_batch_count_max:
             raise Refusal("notary.limit", "a batch has some requests, not too many", count=len(requests))
         try:
-            return self._submit(tuple(requests), time, checked or Checked())
+            outcome, frontier = self._write(tuple(requests), time, checked or Checked())
+            self._database.commit()
         except sqlite3.Error as error:
             self._database.rollback()
             no = Refusal("notary.storage", "the notary could not write; nothing was accepted, send it again")
             return BatchOutcome(answers=(refused(no),) * len(requests), fault=str(error))
+        except BaseException:
+            self._database.rollback()
+            raise
+        self._frontier = frontier
+        self._at("committed")
+        return outcome
 
-    def _submit(self, requests: tuple[Asked, ...], time: Instant, checked: Checked) -> BatchOutcome:
-        self._database.begin()
+    def _write(self, requests: tuple[Asked, ...], time: Instant, checked: Checked) -> tuple[BatchOutcome, Frontier]:
+        """All of a batch but its commit: what will be answered, and the log's frontier then."""
+        self._database.begin(checked.keys(requests))
         self._at("begun")
         block = Block(height=self.height + 1, time=time, requests=requests)
         judged = machine.judge(
@@ -98,26 +106,22 @@ class SoloNotary:
             identify=checked.identify,
         )  # fmt: skip
         self._at("judged")
-        before = self._frontier
-        after, fresh = self._write_log(judged.accepted)
+        frontier, proofs = self._write_log(judged.accepted)
         self._database.write_state(judged.changes)
-        tells = self._write_beside(judged, requests, checked)
-        self._at("written")
-        self._database.commit()
-        self._frontier = after
-        self._at("committed")
-        proofs = receipts.receipts_of(fresh, before, judged.accepted) if fresh else {}
+        tells = self._write_beside(judged, requests)
         answers = tuple(self._prove(answer, proofs, block.height) for answer in judged.answers)
-        return BatchOutcome(answers=answers, tells=tuple(tells))
+        self._at("written")
+        return BatchOutcome(answers=answers, tells=tuple(tells)), frontier
 
-    def _write_log(self, accepted: Sequence[Done]) -> tuple[Frontier, receipts.Batch | None]:
+    def _write_log(self, accepted: Sequence[Done]) -> tuple[Frontier, dict[bytes, bytes]]:
+        """The frontier with these acceptances, and their receipts."""
         if not accepted:
-            return self._frontier, None
-        after, batch = receipts.extend(self._frontier, accepted, self._signer, self.anchor)
+            return self._frontier, {}
+        frontier, batch = receipts.extend(self._frontier, accepted, self._signer, self.anchor)
         self._database.write_batch(batch)
-        return after, batch
+        return frontier, receipts.receipts_of(batch, self._frontier, accepted)
 
-    def _write_beside(self, judged: Judged, requests: Sequence[Asked], checked: Checked) -> list[tuple[Tell, Told]]:
+    def _write_beside(self, judged: Judged, requests: Sequence[Asked]) -> list[tuple[Tell, Told]]:
         """Sealed views of new acceptances, and tells; both are forgotten in time."""
         now = judged.time
         until = now.plus_ms(LIMITS.sealed_keep_ms)
@@ -135,18 +139,26 @@ class SoloNotary:
 
     def _prove(self, answer: Answer, proofs: dict[bytes, bytes], height: int) -> Answered:
         if isinstance(answer, Said):
-            return Answered(answer=answer, statement=state_it(self._signer, self.id, answer))
+            statement = state_it(self._signer, self.id, answer)
+            return Answered(answer=answer, receipt=self._receipt_said(answer), statement=statement)
         if isinstance(answer, Done):
             old = answer.height < height
             return Answered(answer=answer, receipt=self._old_receipt(answer) if old else proofs.get(answer.id, b""))
         return Answered(answer=answer)
+
+    def _receipt_said(self, said: Said) -> bytes:
+        """The receipt that goes with the word that an id was accepted, so that nobody can hold the result back."""
+        if said.kind != "accepted" or said.answer is None:
+            return b""
+        done = self._database.get(ACCEPTED, said.subject)
+        return b"" if done is None else self._old_receipt(codec.decode(done, Done))
 
     def _old_receipt(self, done: Done) -> bytes:
         """The receipt of an older acceptance, in the bytes it had at first; nothing for what is no acceptance."""
         batch = self._database.batch_at(done.height)
         if batch is None or done.id not in batch.ids:
             return b""
-        return receipts.receipt_of(batch, done, batch.first + batch.ids.index(done.id), self._database.node)
+        return receipts.receipt_of(batch, done, self._database.node)
 
     def seals(self, consumer: bytes) -> bytes:
         """The sealed views kept for a consumer's hash, or nothing."""

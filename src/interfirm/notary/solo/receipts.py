@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from interfirm.base import codec
-from interfirm.base.logtree import Frontier, NodeLookup, inclusion_proof
+from interfirm.base.logtree import Frontier, NodeLookup, inclusion_proof, leaf_hash, node_hash
 from interfirm.base.signatures import Signer
 from interfirm.base.values import Hash32, Value
 from interfirm.ledger.receipts import cose
@@ -49,36 +49,55 @@ def extend(
     head = cose.sign_tree_head(
         signer, after.root, tree_size=after.size, network=anchor.network, notary=anchor.notary
     )  # fmt: skip
-    ids = tuple(done.id for done in accepted)
-    joined = b"".join(node for _, _, node in nodes)
     batch = Batch(
-        first=frontier.size, height=accepted[0].height, ids=ids, leaves=leaves, nodes=joined, head=head
+        first=frontier.size, height=accepted[0].height, ids=tuple(done.id for done in accepted), leaves=leaves,
+        nodes=b"".join(node for _, _, node in nodes), head=head,
     )  # fmt: skip
     return after, batch
 
 
 def receipts_of(batch: Batch, before: Frontier, accepted: Sequence[Done]) -> dict[bytes, bytes]:
-    """The receipt of each acceptance of a batch that was just made; older nodes are needed only as peaks."""
-    node = _within(batch, before)
-    return {done.id: receipt_of(batch, done, batch.first + i, node) for i, done in enumerate(accepted)}
+    """The receipt of each acceptance of a batch that was just made; of older nodes only the peaks are needed."""
+    rows = _rows(batch, before)
+    found = {}
+    for index, done in enumerate(accepted, start=batch.first):
+        found[done.id] = cose.receipt(batch.head, leaf_of(done), index=index, path=_path(rows, index))
+    return found
 
 
-def receipt_of(batch: Batch, done: Done, index: int, node: NodeLookup) -> bytes:
-    """The receipt of the acceptance at leaf `index` of a batch."""
+def receipt_of(batch: Batch, done: Done, node: NodeLookup) -> bytes:
+    """The receipt of an acceptance of an older batch, in the bytes it had at first."""
+    index = batch.first + batch.ids.index(done.id)
     path = inclusion_proof(node, index=index, size=batch.size)
     return cose.receipt(batch.head, leaf_of(done), index=index, path=path)
 
 
-def _within(batch: Batch, before: Frontier) -> NodeLookup:
-    peaks = peak_places(before.size)
-    old = dict(zip(peaks, before.peaks, strict=True))
-    start = nodes_before(batch.first)
+def _rows(batch: Batch, before: Frontier) -> list[tuple[int, list[bytes]]]:
+    """The tree's nodes at and right of the batch, level by level: the first one's index, and hashes.
 
-    def node(level: int, index: int) -> bytes:
-        place = completion(level, index) - start
-        return old[level, index] if place < 0 else batch.nodes[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+    Proofs of a whole batch share nearly all of their nodes, so they are worked out once. An odd last node rises as it
+    is, which gives the tree of RFC 9162 (2.1.1).
+    """
+    peaks = {level: peak for (level, _), peak in zip(peak_places(before.size), before.peaks, strict=True)}
+    rows: list[tuple[int, list[bytes]]] = []
+    start, row = batch.first, [leaf_hash(leaf) for leaf in batch.leaves]
+    while start or len(row) > 1:
+        level = len(rows)
+        if start & 1:  # the left neighbour was complete before this batch, and its parent was not
+            start, row = start - 1, [peaks[level], *row]
+        rows.append((start, row))
+        start, row = start >> 1, [*map(node_hash, row[::2], row[1::2]), *row[len(row) & ~1 :]]
+    return rows
 
-    return node
+
+def _path(rows: Sequence[tuple[int, list[bytes]]], index: int) -> list[bytes]:
+    path = []
+    for start, row in rows:
+        sibling = (index ^ 1) - start
+        if sibling < len(row):
+            path.append(row[sibling])
+        index >>= 1
+    return path
 
 
 def peak_places(size: int) -> list[tuple[int, int]]:

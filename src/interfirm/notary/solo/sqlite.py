@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Instant
 from interfirm.notary.solo.receipts import HASH_BYTES, Batch, completion, last_leaf, nodes_before
-from interfirm.notary.state import SPACES
+from interfirm.notary.state import META, REGISTRY, SPACES
 from interfirm.notary.types import Genesis, Tell
 from interfirm.notary.wire import Told
 
@@ -42,9 +42,13 @@ CREATE INDEX tells_until ON tells (until_ms);
 """
 _SPACE = {name: number for number, name in enumerate(SPACES)}
 _GET = "SELECT value FROM state WHERE key = ? AND space = ?"
+_AHEAD_COUNT = 128
+_GET_MANY = f"SELECT key, space, value FROM state WHERE key IN ({', '.join('?' * _AHEAD_COUNT)})"  # noqa: S608 - marks
 _PUT = "INSERT INTO state VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _DELETE = "DELETE FROM state WHERE key = ? AND space = ?"
 _BATCH = "SELECT first, height, ids, leaves, nodes, head FROM log WHERE "
+_KEPT_SPACES, _KEPT_MAX = frozenset((REGISTRY, META)), 16_384
+"""What is read for nearly every request is kept in memory."""
 WAL_PAGES_MAX = 8_192
 """After how many pages the write-ahead log is written back; many changes of one page are then written once."""
 
@@ -55,6 +59,8 @@ class Database:
     def __init__(self, path: Path, genesis: Genesis) -> None:
         """Open or create; Refusal `notary.in-use`, `notary.storage`, `notary.format`, `notary.network`, `.genesis`."""
         self.path = path
+        self._kept: dict[tuple[str, bytes], bytes | None] = {}
+        self._ahead: dict[bytes, dict[int, bytes]] = {}
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
@@ -100,15 +106,37 @@ class Database:
 
     def get(self, space: str, key: bytes) -> bytes | None:
         """The value at a key of the state, or None."""
+        ahead = self._ahead.get(key)
+        if ahead is not None:
+            return ahead.get(_SPACE[space])
+        if space not in _KEPT_SPACES:
+            return self._find(space, key)
+        name = (space, key)
+        if name not in self._kept:
+            if len(self._kept) >= _KEPT_MAX:
+                self._kept.clear()
+            self._kept[name] = self._find(space, key)
+        return self._kept[name]
+
+    def _find(self, space: str, key: bytes) -> bytes | None:
         row = self._execute(_GET, (key, _SPACE[space])).fetchone()
         return None if row is None else row[0]
 
-    def begin(self) -> None:
-        """Begin the transaction of a batch."""
+    def begin(self, keys: Sequence[bytes]) -> None:
+        """Begin the transaction of a batch; what is kept under these keys, which it will ask for, is read at once."""
         self._execute("BEGIN IMMEDIATE")
+        self._ahead = {key: {} for key in keys}
+        wanted = sorted(self._ahead)
+        for start in range(0, len(wanted), _AHEAD_COUNT):
+            some = wanted[start : start + _AHEAD_COUNT]
+            some += some[-1:] * (_AHEAD_COUNT - len(some))  # one statement, prepared once
+            for key, space, value in self._execute(_GET_MANY, some):
+                self._ahead[key][space] = value
 
     def write_state(self, changes: dict[tuple[str, bytes], bytes | None]) -> None:
         """Write changes of the state, None deleting, in the order of keys: neighbours share a page."""
+        for name in changes:
+            self._kept.pop(name, None)
         ordered = sorted(changes.items(), key=lambda change: change[0][1])
         puts = [(key, _SPACE[space], value) for (space, key), value in ordered if value is not None]
         self._connection.executemany(_PUT, puts)
@@ -147,10 +175,13 @@ class Database:
 
     def commit(self) -> None:
         """Make the batch durable."""
+        self._ahead = {}
         self._execute("COMMIT")
 
     def rollback(self) -> None:
         """Leave everything as it was before `begin`."""
+        self._kept.clear()
+        self._ahead = {}
         if self._connection.in_transaction:
             self._execute("ROLLBACK")
 

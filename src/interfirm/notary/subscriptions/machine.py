@@ -1,8 +1,8 @@
 """Subscriptions to a ref or a claim (02-ledger, Notary application: subscribe to a ref or a claim).
 
 The state of a subject is a numbered list of identities and each one's number in it, so that subscribing, leaving and
-telling cost one step for each identity concerned. An identity's open subscriptions are counted. Keys begin with the
-subject, so that a store that sorts keeps them beside the ref itself; no two kinds of key have one length and ending.
+telling cost one step for each identity concerned. An identity's open subscriptions are counted. A subject's own key
+holds how many there are, so that a store can read it with the ref; no two kinds of key have one length and ending.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from interfirm.notary.types import Tell
 from interfirm.notary.uniqueness.machine import CONSUMED
 
 REF, CLAIM = "ref", "claim"
-_COUNT, _AT, _NUMBER, _OPEN = b"c", b"a", b"n", b"o"
+_AT, _NUMBER, _OPEN = b"a", b"n", b"o"
 
 
 def subscribe(kind: str, subject: bytes, identity: bytes, state: Overlay) -> Iterator[Tell]:
@@ -34,9 +34,9 @@ def subscribe(kind: str, subject: bytes, identity: bytes, state: Overlay) -> Ite
     opened = _number(state, identity + _OPEN)
     if opened >= LIMITS.subscriptions_count_max:
         raise Refusal("notary.limit", "too many open subscriptions", count_max=LIMITS.subscriptions_count_max)
-    place = _number(state, subject + _COUNT)
+    place = _number(state, subject)
     _set(state, identity + _OPEN, opened + 1)
-    _set(state, subject + _COUNT, place + 1)
+    _set(state, subject, place + 1)
     _put_at(state, subject, place, identity)
 
 
@@ -46,27 +46,27 @@ def unsubscribe(kind: str, subject: bytes, identity: bytes, state: Overlay) -> N
     found = state.get(SUBSCRIPTIONS, subject + _NUMBER + identity)
     if found is None:
         return
-    place, last = int.from_bytes(found, "big"), _number(state, subject + _COUNT) - 1
+    place, last = int.from_bytes(found, "big"), _number(state, subject) - 1
     if place != last:
         _put_at(state, subject, place, _at(state, subject, last))
     _forget(state, subject, last, identity)
-    _set(state, subject + _COUNT, last)
+    _set(state, subject, last)
 
 
 def consumed(subject: bytes, consumer: bytes, state: Overlay) -> Iterator[Tell]:
     """What the subscribers of a ref hear of its consumption, which ends their subscriptions."""
-    count = _number(state, subject + _COUNT)
+    count = _number(state, subject)
     for place in range(count):
         identity = _at(state, subject, place)
         _forget(state, subject, place, identity)
         yield Tell(identity=identity, kind="consumed", subject=subject, detail=consumer)
     if count:
-        _set(state, subject + _COUNT, 0)
+        _set(state, subject, 0)
 
 
 def claim_asked(subject: bytes, asker: bytes, state: Overlay) -> Iterator[Tell]:
     """What the subscribers of a claim, but not the asker itself, hear when somebody asked for its proof."""
-    for place in range(_number(state, subject + _COUNT)):
+    for place in range(_number(state, subject)):
         identity = _at(state, subject, place)
         if identity != asker:
             yield Tell(identity=identity, kind="claim-asked", subject=subject, detail=b"")

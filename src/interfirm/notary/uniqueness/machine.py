@@ -6,6 +6,8 @@ consumer's id, `L` locked + lock id (the lock's record keeps the commitment).
 
 from __future__ import annotations
 
+from operator import gt
+
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.limits import LIMITS
@@ -60,21 +62,24 @@ def check_header(header: Header, network: bytes, notary: bytes, now: Instant) ->
         raise Refusal("notary.window", "the window ends too far ahead", upper=window.upper, now=now)
 
 
+_PARTS = ("entries", "lines", "roots", "components", "reservations", "seals", "claims")
+_MAXIMA = (
+    LIMITS.entries_count_max, LIMITS.lines_count_max, LIMITS.entries_count_max, LIMITS.components_count_max,
+    LIMITS.claims_count_max, LIMITS.sealed_bytes_max, LIMITS.claims_count_max,
+)  # fmt: skip
+
+
 def check_sizes(request: Notarise) -> None:
     """Refuse what is over a limit before any work is done for it (`notary.limit`), and what nobody signs."""
-    claims = max((len(e.claims) for e in request.entries if isinstance(e, CreateEntry)), default=0)
-    for name, count, count_max in (
-        ("entries", len(request.entries), LIMITS.entries_count_max),
-        ("claims", claims, LIMITS.claims_count_max),
-        ("lines", len(request.lines), LIMITS.lines_count_max),
-        ("roots", len(request.roots), LIMITS.entries_count_max),
-        ("components", len(request.components), LIMITS.components_count_max),
-        ("reservations", len(request.reservations), LIMITS.claims_count_max),
-        ("seals", len(request.seals), LIMITS.sealed_bytes_max),
-    ):
-        if count > count_max:
-            raise Refusal("notary.limit", "over a limit", part=name, count=count, count_max=count_max)
-    if not request.entries or not request.lines:
+    entries = request.entries
+    counts = (
+        len(entries), len(request.lines), len(request.roots), len(request.components), len(request.reservations),
+        len(request.seals), max([len(e.claims) for e in entries if isinstance(e, CreateEntry)], default=0),
+    )  # fmt: skip
+    if any(map(gt, counts, _MAXIMA)):
+        over = next(part for part in zip(_PARTS, counts, _MAXIMA, strict=True) if part[1] > part[2])
+        raise Refusal("notary.limit", "over a limit", part=over[0], count=over[1], count_max=over[2])
+    if not entries or not request.lines:
         raise Refusal("notary.empty", "a transaction does something, and somebody signs it")
 
 

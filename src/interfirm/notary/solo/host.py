@@ -1,0 +1,112 @@
+"""The solo notary at the end of a wire: blocks of bytes from authenticated identities in, blocks out.
+
+What arrived since the last turn is judged in batches, each one commit. Garbage, too much of it from one identity, and
+more than can wait are refusals in the answer; nothing that a requester sends raises.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import structlog
+
+from interfirm.base.errors import Refusal
+from interfirm.base.limits import LIMITS
+from interfirm.base.time import Instant
+from interfirm.notary.admission import admit, is_idle
+from interfirm.notary.solo.notary import SoloNotary
+from interfirm.notary.solo.verifiers import Verifiers
+from interfirm.notary.types import Asked, Tell
+from interfirm.notary.wire import (
+    Answered,
+    Collect,
+    Collected,
+    Heard,
+    Listen,
+    Told,
+    Wanted,
+    decode_request,
+    encode_answer,
+    refused,
+)
+
+Outcome = tuple[list[bytes], Sequence[tuple[Tell, Told]]]
+"""An encoded answer to each request in order, and what subscribers are to be told, all of it durable."""
+
+REQUESTERS_KEPT_MAX = 4_096
+"""Requesters whose rate is remembered before those that have been silent are forgotten."""
+
+_log = structlog.get_logger(__name__)
+
+
+class SoloHost:
+    """A notary with its rate limits and, where there are cores for it, verifiers. Not to be used by two threads."""
+
+    def __init__(self, notary: SoloNotary, *, verifiers: Verifiers | None = None) -> None:
+        self.notary = notary
+        self._verifiers = verifiers
+        self._used: dict[bytes, int] = {}
+
+    def handle(self, requester: bytes, data: bytes, now: Instant) -> bytes:
+        """The answer to one request."""
+        return self.handle_batch([(requester, data)], now)[0][0]
+
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
+        """Answers to (requester, request block) pairs; what is beyond the queue's limit is refused (`notary.busy`)."""
+        wanted = [
+            self._read(requester, data, now, waits=place)
+            for place, (requester, data) in enumerate(requests)
+        ]  # fmt: skip
+        answers: list[Answered | None] = [w if isinstance(w, Answered) else None for w in wanted]
+        tells: list[tuple[Tell, Told]] = []
+        asked = [(place, w) for place, w in enumerate(wanted) if isinstance(w, Asked)]
+        for start in range(0, len(asked), LIMITS.notary_batch_count_max):
+            batch = asked[start : start + LIMITS.notary_batch_count_max]
+            told, answered = self._judge([request for _, request in batch], now)
+            tells.extend(told)
+            for (place, _), answer in zip(batch, answered, strict=True):
+                answers[place] = answer
+        for place, request in enumerate(wanted):
+            if isinstance(request, Collect | Listen):
+                answers[place] = self._look(requests[place][0], request)
+        return [encode_answer(answer) for answer in answers if answer is not None], tells
+
+    def _read(self, requester: bytes, data: bytes, now: Instant, *, waits: int) -> Asked | Collect | Listen | Answered:
+        try:
+            if waits >= LIMITS.notary_queue_count_max:
+                raise Refusal("notary.busy", "too many requests wait", count_max=LIMITS.notary_queue_count_max)
+            self._admit(requester, now)
+            request: Wanted = decode_request(data)
+        except Refusal as refusal:
+            return refused(refusal)
+        return request if isinstance(request, Collect | Listen) else Asked(requester=requester, request=request)
+
+    def _admit(self, requester: bytes, now: Instant) -> None:
+        self._used[requester] = admit(self._used.get(requester, 0), now)
+        if len(self._used) > REQUESTERS_KEPT_MAX:
+            self._used = {who: used for who, used in self._used.items() if not is_idle(used, now)}
+
+    def _judge(self, batch: Sequence[Asked], now: Instant) -> tuple[Sequence[tuple[Tell, Told]], Sequence[Answered]]:
+        checked = None if self._verifiers is None else self._verifiers.ahead(batch)
+        outcome = self.notary.submit_batch(batch, now, checked=checked)
+        if self._verifiers is not None:
+            self._verifiers.drain()
+        if outcome.fault is not None:
+            _log.error("notary.storage", fault=outcome.fault)
+        return outcome.tells, outcome.answers
+
+    def _look(self, requester: bytes, request: Collect | Listen) -> Answered:
+        try:
+            if isinstance(request, Collect):
+                return Answered(answer=Collected(seals=self.notary.seals(request.consumer)))
+            return Answered(answer=Heard(tells=self.notary.listen(requester, request.after)))
+        except sqlite3.Error as error:
+            _log.error("notary.storage", fault=str(error))
+            return refused(Refusal("notary.storage", "the notary could not read"))
+
+    def close(self) -> None:
+        """End the verifiers and close the notary."""
+        if self._verifiers is not None:
+            self._verifiers.close()
+        self.notary.close()
