@@ -1,1 +1,1 @@
-"""A node's control socket: the door for the organisation's own people and programs on the same machine."""
+"""How programs of the same user talk to a running node: a local socket, and the lock of the node's directory."""

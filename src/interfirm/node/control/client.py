@@ -1,66 +1,45 @@
-"""The control socket's client, for the command line and tests; blocking, one request at a time."""
+"""A program's end of the control socket."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 from interfirm.base.errors import Refusal
-from interfirm.node.control.frames import LENGTH_BYTES, body_length, pack, refusal_of, unpack
+from interfirm.node.control.sockets import connected
+from interfirm.node.control.wire import Item, Refused, Request, pack, read_answer
 
 
 class ControlClient:
-    """Talks to the node behind a socket path."""
+    """Asks the node whose socket is at `path`; each call is a connection of its own.
 
-    def __init__(self, path: Path, *, timeout_s: float = 90.0) -> None:
+    Both ways raise the node's own Refusal, `node.not-running` where none answers, and `node.gone` when it ends before
+    its answer does.
+    """
+
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._timeout_s = timeout_s
 
-    def call(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The answer to one operation; raises the node's refusal, or `node.not-running`."""
+    async def call(self, name: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer; of one that comes in parts, the last (an empty map where there is none)."""
         last: dict[str, Any] = {}
-        for item in self.stream(name, arguments):
-            last = item
+        async for part in self.stream(name, args):
+            last = part
         return last
 
-    def stream(self, name: str, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Progress as it comes; the last item is the answer."""
-        with self._connected() as connection:
-            try:
-                connection.sendall(pack({"name": name, "arguments": arguments}))
-                while True:
-                    message = unpack(_read(connection, body_length(_read(connection, LENGTH_BYTES))))
-                    if "refused" in message:
-                        raise refusal_of(message["refused"])
-                    if "done" in message:
-                        yield message["done"]
-                        return
-                    yield message["item"]
-            except TimeoutError as error:
-                raise Refusal("node.no-answer", "the node does not answer", path=str(self._path)) from error
-            except OSError as error:
-                raise Refusal("node.not-running", "the node went away", path=str(self._path)) from error
-
-    def _connected(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(self._timeout_s)
+    async def stream(self, name: str, args: dict[str, Any] | None = None) -> AsyncGenerator[dict[str, Any], None]:
+        """The parts of the answer as they come."""
+        reader, writer = await asyncio.open_unix_connection(sock=connected(self._path))
         try:
-            connection.connect(str(self._path))
-        except OSError as error:
-            connection.close()
-            raise Refusal(
-                "node.not-running", "no node answers here; `interfirm network up` starts it", path=str(self._path)
-            ) from error
-        return connection
-
-
-def _read(connection: socket.socket, count: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
-        part = connection.recv(count - len(parts))
-        if not part:
-            raise ConnectionResetError("closed")
-        parts += part
-    return bytes(parts)
+            writer.write(pack(Request(name=name, args=args or {})))
+            await writer.drain()
+            while isinstance(part := await read_answer(reader), Item):
+                yield part.value
+            if isinstance(part, Refused):
+                raise Refusal(part.code, part.reason, **part.values)
+        except (EOFError, ConnectionError) as error:
+            raise Refusal("node.gone", "the node ended before its answer did", path=str(self._path)) from error
+        finally:
+            writer.close()

@@ -1,126 +1,122 @@
-"""The control socket's server: Unix domain, mode 0600, for the same user only."""
+"""The node's end of the control socket."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
-import os
 import socket
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from interfirm.base.errors import Refusal
-from interfirm.node.control.frames import LENGTH_BYTES, body_length, pack, unpack
+import structlog
 
-Handler = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any] | AsyncIterator[dict[str, Any]]]]
-"""(operation, arguments) -> the answer, or progress items of which the last is the answer."""
+from interfirm.base.errors import Refusal, check
+from interfirm.base.limits import LIMITS
+from interfirm.node.control.sockets import check_own_user, listening
+from interfirm.node.control.wire import End, Item, Refused, Request, pack, read_request
 
-_PATH_BYTES_MAX = 100
-"""What every system takes for a socket's path (sun_path has 104 or 108)."""
-
-
-class DirectoryLock:
-    """Held by the one process that works in a folder; a second one is refused with `node.already-running`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            raise Refusal("node.already-running", "a process works in this folder already", folder=str(folder)) from error
-
-    def release(self) -> None:
-        """Let another process have it."""
-        os.close(self._file)
+Answer: TypeAlias = dict[str, Any] | AsyncIterator[dict[str, Any]]
+Handler: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Answer]]
+_PAUSE_SECONDS = 0.1
+_log = structlog.get_logger("interfirm.control")
 
 
 class ControlServer:
-    """Serves one handler on a socket path."""
+    """Answers programs of its own user at `path` (mode 0600), one request for each connection.
+
+    `handler(name, args)` gives a map, or an asynchronous iterator of maps for progress and long lists. A Refusal it
+    raises reaches the caller as one; anything else is logged and reaches it as `node.fault`. A caller that goes away
+    ends its iterator.
+    """
 
     def __init__(self, path: Path, handler: Handler) -> None:
-        self._path = path
-        self._handler = handler
-        self._lock: DirectoryLock | None = None
-        self._server: asyncio.Server | None = None
-        self._talks: set[asyncio.Task[None]] = set()
+        self._path, self._handler = path, handler
+        self._socket: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Listen; Refusal `node.already-running` while another process has the folder, `control.path` if too long."""
-        if len(os.fsencode(self._path)) > _PATH_BYTES_MAX:
-            raise Refusal("control.path", "the folder's path is too long for a socket", path=str(self._path))
-        self._lock = DirectoryLock(self._path.parent)
-        self._path.unlink(missing_ok=True)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            listening.bind(str(self._path))
-        finally:
-            os.umask(before)
-        self._server = await asyncio.start_unix_server(self._serve, sock=listening)
+        """Listen; Refusal `node.already-running`, `node.socket` or `node.socket-path`."""
+        self._socket = listening(self._path)
+        self._spawn(self._accept(self._socket))
 
     async def stop(self) -> None:
-        """Answer no more; talks under way are cut."""
-        if self._server is not None:
-            self._server.close()
-        for talk in list(self._talks):
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-        self._path.unlink(missing_ok=True)
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """End every answer, and take the socket away."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+            self._path.unlink(missing_ok=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._talks.add(task)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError as error:  # too many open files: those that are open come first
+                _log.warning("cannot accept", reason=error.strerror)
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            self._spawn(self._serve(accepted))
+
+    async def _serve(self, accepted: socket.socket) -> None:
+        reader, writer = await asyncio.open_unix_connection(sock=accepted)
         try:
-            _check_peer(writer.get_extra_info("socket"))
-            while True:
-                head = await reader.readexactly(LENGTH_BYTES)
-                request = unpack(await reader.readexactly(body_length(head)))
-                await self._answer(request, writer)
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the caller left, or the node stops
+            check_own_user(accepted)
+            crowded = len(self._tasks) > LIMITS.control_connections_count_max
+            check(not crowded, "control.crowded", "too many programs talk to this node")
+            async with asyncio.timeout(LIMITS.handshake_ms_max / 1000):
+                request = await read_request(reader)
+            await self._answer(request, reader, writer)
         except Refusal as refusal:
-            with contextlib.suppress(ConnectionError):
-                await _send(writer, {"refused": refusal.as_plain()})
+            writer.write(pack(Refused(**refusal.as_plain())))
+        except (EOFError, ConnectionError, TimeoutError):
+            pass  # the caller has gone, and there is nobody to tell
         finally:
-            self._talks.discard(task)
             writer.close()
 
-    async def _answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-        name, arguments = request.get("name"), request.get("arguments", {})
+    async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the request; stop when its caller goes away before the answer is complete."""
+        answering = asyncio.ensure_future(self._written(request, writer))
+        leaving = asyncio.ensure_future(reader.read(1))
         try:
-            if not isinstance(name, str) or not isinstance(arguments, dict):
-                raise Refusal("control.malformed", "a request has a name and arguments")
-            found = await self._handler(name, arguments)
-            if isinstance(found, dict):
-                await _send(writer, {"done": found})
-                return
-            last: dict[str, Any] = {}
-            async for item in found:
-                last = item
-                await _send(writer, {"item": item})
-            await _send(writer, {"done": last})
+            await asyncio.wait([answering, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if answering.done():
+                answering.result()
+        finally:
+            for task in (answering, leaving):
+                task.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
+
+    async def _written(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        last: End | Refused = End()
+        try:
+            answer = await self._handler(request.name, request.args)
+            if isinstance(answer, dict):
+                writer.write(pack(Item(value=answer)))
+            else:
+                await _stream(answer, writer)
         except Refusal as refusal:
-            await _send(writer, {"refused": refusal.as_plain()})
+            last = Refused(**refusal.as_plain())
+        except ConnectionError:
+            raise
+        except Exception as error:
+            _log.exception("a request failed", request=request.name)
+            last = Refused(code="node.fault", reason="the node failed over this request", values={"cause": repr(error)})
+        writer.write(pack(last))
+        await writer.drain()
 
 
-async def _send(writer: asyncio.StreamWriter, value: dict[str, Any]) -> None:
-    writer.write(pack(value))
-    await writer.drain()
-
-
-def _check_peer(connection: Any) -> None:
-    """The other end is the same user; the socket's mode says so too, but not on every system."""
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return
-    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
-    if user != os.getuid():
-        raise Refusal("control.user", "the control socket is for the node's own user", user=user)
+async def _stream(parts: AsyncIterator[dict[str, Any]], writer: asyncio.StreamWriter) -> None:
+    try:
+        async for part in parts:
+            writer.write(pack(Item(value=part)))
+            await writer.drain()
+    finally:
+        if isinstance(parts, AsyncGenerator):
+            await parts.aclose()  # its own clean-up happens now, not when it is collected
