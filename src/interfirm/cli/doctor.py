@@ -16,10 +16,10 @@ import typer
 
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
-from interfirm.node.control.client import ControlClient
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import read_passphrase
 from interfirm.runtime import supervise
+from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout
 from interfirm.runtime.modules import find_modules
 from interfirm.runtime.tls import tls_identity
@@ -98,6 +98,6 @@ def _try(what: str, look: Callable[[], str]) -> Finding:
 
 def _try_call(home: Home) -> dict[str, Any] | None:
     try:
-        return ControlClient(home.control_path).call("status", {})
+        return Asker(home.control_path).call("status", {})
     except Refusal:
         return None

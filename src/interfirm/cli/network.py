@@ -13,9 +13,9 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Day, Instant
 from interfirm.cli import session
-from interfirm.node.control.client import ControlClient
 from interfirm.runtime import main as process
 from interfirm.runtime import supervise
+from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 
 app = typer.Typer(help="Make a network and run it.", no_args_is_help=True)
@@ -122,7 +122,7 @@ def _status(home: Home) -> dict[str, Any]:
         "connected": [],
     }  # fmt: skip
     if found["pid"]:
-        told = ControlClient(home.control_path).call("status", {})
+        told = Asker(home.control_path).call("status", {})
         found |= {"now": str(Instant(told["now_ms"])), "connected": told["connected"]}
         found |= {k: told[k] for k in ("height", "accepted") if k in told}
     return found
@@ -150,7 +150,7 @@ def join(
 def _time_of(layout: NetworkLayout) -> int:
     """The network's time: the notary's clock where it runs, for a scenario; else the machine's."""
     if supervise.running(layout.notary) is not None:
-        return int(ControlClient(layout.notary.control_path).call("status", {})["now_ms"])
+        return int(Asker(layout.notary.control_path).call("status", {})["now_ms"])
     return layout.file.scenario_ms or time.time_ns() // 1_000_000
 
 
@@ -160,7 +160,7 @@ def tell_members(layout: NetworkLayout) -> list[str]:
     for home in layout.homes():
         if supervise.running(home) is not None:
             try:
-                ControlClient(home.control_path).call("network.reload", {})
+                Asker(home.control_path).call("network.reload", {})
                 told.append(home.member.slug)
             except Refusal as refusal:
                 if refusal.code != "node.not-running":

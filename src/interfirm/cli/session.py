@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from interfirm.base.errors import Refusal
-from interfirm.node.control.client import ControlClient
+from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import NetworkLayout
 
 DONE, FAILED, USAGE, REFUSED, WAITING = 0, 1, 2, 3, 4
@@ -46,10 +46,10 @@ def layout() -> NetworkLayout:
     return NetworkLayout.open(network_folder())
 
 
-def client() -> ControlClient:
+def client() -> Asker:
     """The control socket of the firm that --as names; of the only firm where there is one."""
     found = layout()
-    return ControlClient(found.firm(options.firm).control_path)
+    return Asker(found.firm(options.firm).control_path)
 
 
 def ask(operation: str, **arguments: Any) -> dict[str, Any]:

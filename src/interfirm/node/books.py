@@ -65,6 +65,8 @@ class Plan(Value, frozen=True):
 
 _DISCLOSED = "disclosed"
 _GIVEN = "history-given"
+_ITEMS, _ITEM_OF = "history-items", "history-item-of"
+_EARLY = "consumed-early"
 
 
 class Books:
@@ -111,6 +113,11 @@ class Books:
             skeleton=codec.decode(transaction.skeleton, Skeleton),
             receipt=transaction.receipt,
         )
+
+    def disclosed(self, turn: Turn) -> list[Disclosure]:
+        """Contracts that others disclosed to this organisation, latest kept first."""
+        rows = turn.blobs(_DISCLOSED, limit=10_000)
+        return [codec.decode(data, Disclosure) for _, data in reversed(rows)]
 
     def keep_disclosed(self, turn: Turn, disclosure: Disclosure) -> None:
         """Keep a contract that somebody disclosed, for use as an input; checked when it is used."""
@@ -210,9 +217,9 @@ class Books:
 
     # verifying ----------------------------------------------------------------------------------------------------
 
-    def world(self, turn: Turn, known: Collection[ContractRef] = ()) -> _World:
+    def world(self, turn: Turn) -> _World:
         """What this organisation can vouch for when it verifies a view."""
-        return _World(self, turn, frozenset(known))
+        return _World(self, turn)
 
     def claim_output(self, owner: bytes, alpha: bytes, proof: bytes) -> bytes:
         """The VRF output of a claim by its owner's registered key."""
@@ -301,15 +308,24 @@ class Books:
                 time_ms=now_ms,
             )
         )
+        consumer = turn.blob_get(_EARLY, codec.encode(ref))
+        if consumer is not None:
+            turn.consume(ref, consumer)
+            turn.blob_delete(_EARLY, codec.encode(ref))
         return ref
 
     def _consume(self, turn: Turn, verified: Verified) -> None:
+        me = self.keys.identity
         for node in verified.nodes:
-            if isinstance(node.entry, ConsumeEntry):
-                ref = node.entry.ref
-                named = ContractRef(ref.transaction or verified.id, ref.index)
-                if turn.contract(named) is not None:
-                    turn.consume(named, verified.id)
+            action = node.action
+            if not isinstance(node.entry, ConsumeEntry) or not isinstance(action, Exercise):
+                continue
+            ref = ContractRef(node.entry.ref.transaction or verified.id, node.entry.ref.index)
+            if turn.contract(ref) is not None:
+                turn.consume(ref, verified.id)
+            elif me in action.signatories or me in action.observers:
+                # two submitters' deliveries have no order between them: the end may be known before the beginning
+                turn.blob_put(_EARLY, codec.encode(ref), verified.id)
 
     # history ------------------------------------------------------------------------------------------------------
 
@@ -318,28 +334,50 @@ class Books:
         given: set[ContractRef] = set()
 
         def find(ref: ContractRef) -> HistoryItem | None:
-            key = party + codec.encode(ref)
-            if not all_of_it and turn.blob_get(_GIVEN, key) is not None:
+            if not all_of_it and turn.blob_get(_GIVEN, party + codec.encode(ref)) is not None:
                 return None
-            stored = turn.transaction(ref.transaction or b"")
-            if stored is None:
-                raise Refusal("ledger.history", "the history of an input is not in the vault", index=ref.index)
             given.add(ref)
-            return HistoryItem(view=codec.decode(stored.view, View), receipt=stored.receipt)
+            return self._history_item(turn, ref)
 
         found = history_of(view, find=find, engine=self.engine, world=self.world(turn), network=self.network)
         for ref in given:
             turn.blob_put(_GIVEN, party + codec.encode(ref), b"")
         return found
 
+    def _history_item(self, turn: Turn, ref: ContractRef) -> HistoryItem:
+        name = turn.blob_get(_ITEM_OF, codec.encode(ref))
+        data = None if name is None else turn.blob_get(_ITEMS, name)
+        if data is not None:
+            return codec.decode(data, HistoryItem)
+        stored = turn.transaction(ref.transaction or b"")
+        if stored is None or not stored.receipt:
+            raise Refusal("ledger.history", "the history of an input is not in the vault", index=ref.index)
+        return HistoryItem(view=codec.decode(stored.view, View), receipt=stored.receipt)
+
+    def keep_history(self, turn: Turn, history: History) -> None:
+        """Verify ancestors that somebody gave, and keep them: for later views, and to be given on.
+
+        Raises Refusal as `verify_history` does; what was verified before that stays.
+        """
+        for item in history:
+            made = verify_history((item,), engine=self.engine, world=self.world(turn), network=self.network)
+            data = codec.encode(item)
+            name = digest("history item", data)
+            turn.blob_put(_ITEMS, name, data)
+            for ref in sorted(made):
+                turn.blob_put(_ITEM_OF, codec.encode(ref), name)
+
 
 class _World:
     """verification.World over the books of one turn."""
 
-    def __init__(self, books: Books, turn: Turn, known: frozenset[ContractRef]) -> None:
+    def __init__(self, books: Books, turn: Turn) -> None:
         self._books = books
         self._turn = turn
-        self.known = known
+
+    def trusted(self, notary: bytes) -> None:
+        """See verification.World."""
+        self._books.directory.anchor(notary)
 
     def accepted(self, receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
         """See verification.World."""
@@ -353,10 +391,10 @@ class _World:
 
     def known_valid(self, ref: ContractRef) -> bool:
         """See verification.World."""
-        if ref in self.known:
-            return True
         stored = self._turn.contract(ref)
-        return stored is not None and stored.known_valid
+        if stored is not None and stored.known_valid:
+            return True
+        return self._turn.blob_get(_ITEM_OF, codec.encode(ref)) is not None
 
 
 def inputs_of(actions: Sequence[Action]) -> list[ContractRef]:

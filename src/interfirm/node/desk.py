@@ -7,14 +7,15 @@ Business modules add their own operations (`commands.py` in their folder). Refus
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.base.time import Instant, Window
+from interfirm.base.time import Day, Instant, Window
 from interfirm.base.values import Value
+from interfirm.contracts import language
 from interfirm.contracts.packages import TemplateCode
 from interfirm.contracts.types import Command, ContractRef, Create, CreateCommand, ExerciseCommand, walk
 from interfirm.ledger.authority import required_signers
@@ -31,6 +32,8 @@ from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, StoredContract
 from interfirm.node.vault.vault import Vault
+
+T = TypeVar("T", bound=language.Template)
 
 
 class Start(Value, frozen=True):
@@ -109,6 +112,8 @@ class Desk:
                 "form.fields", "the choice takes other arguments", takes=list(chosen.parameters), unknown=unknown
             )
         typed = {n: self.forms.read(chosen.parameters[n], v, at=n, privates=privates) for n, v in arguments.items()}
+        if "on" in chosen.parameters and "on" not in typed and chosen.parameters["on"] is Day:
+            typed["on"] = self.today()
         return ExerciseCommand(ref=ref, template=code.id, choice=choice, arguments=chosen.arguments_plain(typed))
 
     def code_of(self, turn: Turn, ref: ContractRef) -> TemplateCode:
@@ -119,6 +124,31 @@ class Desk:
         """The typed contract at a ref."""
         found = self.books.lookup(turn)(ref)
         return self.engine.template(found.template).read(found.payload, ref.transaction)
+
+    def read_as(self, turn: Turn, ref: ContractRef, cls: type[T]) -> T:
+        """The contract at a ref as an instance of the class that this program imported."""
+        return codec.from_plain(codec.plain(self.contract(turn, ref)), cls)
+
+    def every_as(self, turn: Turn, cls: type[T], *, status: str | None = "active") -> list[tuple[ContractRef, T]]:
+        """All contracts of an imported template class as (ref, contract)."""
+        return [
+            (ref, codec.from_plain(codec.plain(found), cls))
+            for ref, found in self.every(turn, template_of(cls), status=status)
+        ]
+
+    def creation(self, contract: language.Template) -> CreateCommand:
+        """The command that creates a contract made from an imported class."""
+        return CreateCommand(template=self.engine.named(template_of(type(contract))).id, payload=codec.plain(contract))
+
+    def choice(self, turn: Turn, ref: ContractRef, choice: str, **arguments: Any) -> ExerciseCommand:
+        """The command that exercises a choice with typed arguments."""
+        code = self.code_of(turn, ref)
+        chosen = code.choices[choice]
+        return ExerciseCommand(ref=ref, template=code.id, choice=choice, arguments=chosen.arguments_plain(arguments))
+
+    def today(self) -> Day:
+        """The day on this node's clock, UTC."""
+        return Instant(self.now_ms()).day()
 
     def submit(
         self,
@@ -199,6 +229,16 @@ class Desk:
                 return found
 
 
+def template_of(cls: type[language.Template]) -> str:
+    """`folder.Name` of an imported template class."""
+    return f"{cls.__module__.split('.')[-2]}.{cls.__name__}"
+
+
+def day_window(day: Day) -> dict[str, Any]:
+    """The arguments that let a transaction be accepted on one day only."""
+    return {"not_before": str(day.start()), "until": str(day.plus(1).start())}
+
+
 def _moment(value: Any) -> int | None:
     return None if value is None else read_instant(value).ms
 
@@ -222,7 +262,20 @@ def _exercise(desk: Desk, arguments: dict[str, Any]) -> Answer:
         ref = ref_of(_text(arguments, "ref"))
         choice = _text(arguments, "choice")
         command = desk.exercise_command(turn, ref, choice, arguments.get("arguments", {}), privates)
+        arguments = {**_default_window(desk, turn, ref, choice, arguments), **arguments}
     return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
+
+
+def _default_window(desk: Desk, turn: Turn, ref: ContractRef, choice: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """A choice that is made on a day is accepted on that day only, unless the caller says otherwise."""
+    if (
+        "not_before" in arguments
+        or "until" in arguments
+        or "on" not in desk.code_of(turn, ref).choices[choice].parameters
+    ):
+        return {}
+    given = arguments.get("arguments", {}).get("on")
+    return day_window(Day.parse(given) if given else desk.today())
 
 
 def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:

@@ -39,6 +39,9 @@ class Names(typing.Protocol):
     def name_of(self, identity: bytes) -> str:
         """The name of an identity, or its id in hex."""
 
+    def registration_of(self, identity: bytes) -> str:
+        """The registration number of an identity; Refusal `directory.unknown`."""
+
 
 Commit = Callable[[Any, str], PrivateValue]
 """(plain value, data subject) -> a fresh commitment with its salt."""

@@ -20,6 +20,7 @@ from interfirm.node.flows.types import FlowMessage, HeardMessage, HeardNotary, S
 from interfirm.node.network import machine as sessions_machine
 from interfirm.node.network import types as net
 from interfirm.node.network.frames import Message
+from interfirm.node.notices import note_tell
 from interfirm.node.sessions_store import kept_sessions, store
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.vault import Vault
@@ -153,6 +154,9 @@ class Node:
             self.sessions, effects = sessions_machine.step(self.sessions, event)
             for effect in effects:
                 self._session_effect(turn, effect)
+        elif isinstance(event, HeardTell):
+            note_tell(turn, event.body, self._now_ms)
+            self._out.append(event)
         else:
             assert isinstance(event, flow_events.Event), event
             self._flow_effects(self.flows.step(turn, event, self._now_ms))
@@ -182,7 +186,7 @@ class Node:
             letter = codec.decode(message.body, NotaryLetter)
             self._queue.append(HeardNotary(request=letter.id, answer=letter.body))
         elif message.topic == NOTARY_TELL and peer in self.notary_peers.values():
-            self._out.append(HeardTell(notary=peer, body=message.body))
+            self._queue.append(HeardTell(notary=peer, body=message.body))
         else:
             raise Refusal("node.topic", "a message of a topic that is not for this node", topic=message.topic[:40])
 

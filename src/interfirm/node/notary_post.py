@@ -20,9 +20,9 @@ from interfirm.node.network.frames import Message
 from interfirm.node.node import NOTARY_ANSWER, NOTARY_REQUEST, NOTARY_TELL, NotaryLetter
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.types import Asked, Tell
-from interfirm.notary.wire import Answered, Collect, Collected, Heard, Listen, Told, decode_request, encode_answer, refused
+from interfirm.notary.wire import Answered, Collect, Collected, Heard, Listen, decode_request, encode_answer, refused
 
-Outcome = tuple[list[bytes], Sequence[tuple[Tell, Told]]]
+Outcome = tuple[list[bytes], Sequence[Tell]]
 """An encoded answer to each request in order, and what subscribers are told."""
 
 
@@ -51,7 +51,7 @@ class SoloHost:
         outcome = self.notary.submit_batch(asked, now) if asked else None
         judged = iter(outcome.answers if outcome else ())
         encoded = [encode_answer(next(judged) if answer is None else answer) for answer in answers]
-        return encoded, outcome.tells if outcome else ()
+        return encoded, [tell for tell, _ in outcome.tells] if outcome else ()
 
     def _read(self, requester: bytes, data: bytes) -> Asked | Answered:
         try:
@@ -74,6 +74,7 @@ class NotaryPost:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.sessions = net.Sessions()
+        self._told = 0
 
     def turn(self, events: Sequence[net.Event], now_ms: int) -> list[Effect]:
         """Handle session events; the requests among them are judged together. Ends with when to be woken."""
@@ -122,9 +123,10 @@ class NotaryPost:
         for (peer, letter), answer in zip(letters, answers, strict=True):
             body = codec.encode(NotaryLetter(id=letter.id, body=answer))
             self._send(peer, NOTARY_ANSWER, digest("answer", letter.id, answer), body, now_ms, out)
-        for tell, told in tells:
-            body = codec.encode(told)
-            self._send(tell.identity, NOTARY_TELL, digest("tell", body), body, now_ms, out)
+        for tell in tells:
+            self._told += 1
+            body = codec.encode_plain([tell.kind, tell.subject, tell.detail])
+            self._send(tell.identity, NOTARY_TELL, digest("tell", body, now_ms, self._told), body, now_ms, out)
 
     def _send(self, peer: bytes, topic: str, name: bytes, body: bytes, now_ms: int, out: list[Effect]) -> None:
         message = Message(message_id=name, topic=topic, body=body)

@@ -10,11 +10,12 @@ from interfirm.ledger.private import check_private
 from interfirm.ledger.verification import Verified
 from interfirm.node.books import Books
 from interfirm.node.flows.messages import PrivateValue
+from interfirm.node.flows.types import AskedFlow
 from interfirm.node.policy import Policy
 from interfirm.node.vault.turn import Turn
 
-Recorded = Callable[[Turn, Verified, Sequence[ContractRef], int], None]
-"""Told of every transaction recorded: (turn, verified view, refs made, time in ms)."""
+Recorded = Callable[["Services", Turn, Verified, int], None]
+"""Told of every transaction recorded: (services, turn, verified view, time in ms)."""
 
 
 class Services:
@@ -37,11 +38,21 @@ class Services:
         self.default_notary = default_notary
         self.window_ms = window_ms
         self.watchers: list[Recorded] = []
+        self._started: list[AskedFlow] = []
 
     def recorded(self, turn: Turn, verified: Verified, made: Sequence[ContractRef], now_ms: int) -> None:
         """Tell everyone who asked to know what was recorded, inside the turn that recorded it."""
         for watcher in self.watchers:
-            watcher(turn, verified, made, now_ms)
+            watcher(self, turn, verified, now_ms)
+
+    def start_flow(self, event: AskedFlow) -> None:
+        """Start a flow in the turn that is running (watchers use this)."""
+        self._started.append(event)
+
+    def take_started(self) -> list[AskedFlow]:
+        """The flows to start, once."""
+        started, self._started = self._started, []
+        return started
 
     def privates_of(self, turn: Turn, action: Create) -> list[PrivateValue]:
         """Values of the private fields of a contract, as far as this node holds them."""

@@ -9,7 +9,9 @@ from interfirm.node.network.frames import Message
 from interfirm.node.vault.turn import Turn
 
 _SENDING, _HEARD, _OUTBOX = "session-sending", "session-heard", "session-outbox-"
+ALL = 2**31 - 1
 _pack = msgspec.msgpack.encode
+_numbers = msgspec.msgpack.Decoder(tuple[int, int]).decode
 
 
 def store(turn: Turn, effect: net.StoreMessage | net.DropMessages | net.StoreOutbox | net.DeliverMessage) -> None:
@@ -22,13 +24,14 @@ def store(turn: Turn, effect: net.StoreMessage | net.DropMessages | net.StoreOut
             if effect.sequence == 1:
                 turn.blob_put(_SENDING, peer, _pack((effect.epoch, 0)))
         case net.DropMessages():
+            known = turn.blob_get(_SENDING, peer)
+            epoch, acknowledged = _numbers(known) if known else (effect.epoch, 0)
+            first = acknowledged if epoch == effect.epoch else 0
+            for sequence in range(first + 1, effect.through + 1):
+                turn.blob_delete(space, _key(sequence))
             turn.blob_put(_SENDING, peer, _pack((effect.epoch, effect.through)))
-            for key, _ in turn.blobs(space, limit=100_000):
-                if int.from_bytes(key, "big") > effect.through:
-                    break
-                turn.blob_delete(space, key)
         case net.StoreOutbox():
-            for key, _ in turn.blobs(space, limit=100_000):
+            for key, _ in turn.blobs(space, limit=ALL):
                 turn.blob_delete(space, key)
             turn.blob_put(_SENDING, peer, _pack((effect.epoch, 0)))
             for number, message in enumerate(effect.messages, start=1):
@@ -39,13 +42,13 @@ def store(turn: Turn, effect: net.StoreMessage | net.DropMessages | net.StoreOut
 
 def kept_sessions(turn: Turn) -> list[net.Kept]:
     """All sessions as the database holds them."""
-    sending = {k: msgspec.msgpack.decode(v, type=tuple[int, int]) for k, v in turn.blobs(_SENDING, limit=100_000)}
-    heard = {k: msgspec.msgpack.decode(v, type=tuple[int, int]) for k, v in turn.blobs(_HEARD, limit=100_000)}
+    sending = {peer: _numbers(value) for peer, value in turn.blobs(_SENDING, limit=ALL)}
+    heard = {peer: _numbers(value) for peer, value in turn.blobs(_HEARD, limit=ALL)}
     found = []
     for peer in sorted({*sending, *heard}):
         epoch, acknowledged = sending.get(peer, (0, 0))
         heard_epoch, committed = heard.get(peer, (0, 0))
-        rows = turn.blobs(_OUTBOX + peer.hex(), limit=100_000)
+        rows = turn.blobs(_OUTBOX + peer.hex(), limit=ALL)
         outbox = tuple(msgspec.msgpack.decode(value, type=Message) for _, value in rows)
         found.append(
             net.Kept(

@@ -41,7 +41,8 @@ class Assembly:
         )  # fmt: skip
         self.services.watchers.extend(watcher for module in self.modules for watcher in module.watchers)
         self.vault = Vault.open(vault_path(home), contracts_engine=self.engine)
-        flows = FlowEngine(FLOWS, self.services, opened_by_peers=OPENED_BY_PEERS)
+        code = {**FLOWS, **{name: flow for module in self.modules for name, flow in module.flows.items()}}
+        flows = FlowEngine(code, self.services, opened_by_peers=OPENED_BY_PEERS)
         self.node = Node(self.vault, flows, notary_peers={layout.notary_id: layout.file.notary.identity})
         operations = {name: operation for module in self.modules for name, operation in module.operations.items()}
         self.desk = Desk(self.vault, self.services, self.parties, now_ms=now_ms, operations=operations)

@@ -1,7 +1,7 @@
 """Business modules found by folder: nothing is registered by hand.
 
 A module is a package with a `contract` module (its templates), and may have `commands` with `OPERATIONS` (name ->
-operation of the node's desk), `JUDGES` (policies over proposals) and `WATCHERS` (told of what is recorded). Modules are
+operation of the node's desk), `FLOWS` (name -> flow that operations start), `JUDGES` (policies over proposals) and `WATCHERS` (told of what is recorded). Modules are
 the folders of `interfirm.business`, those named by the entry point group `interfirm.business`, and those a node's
 configuration names.
 """
@@ -28,6 +28,7 @@ class BusinessModule(Value, frozen=True):
     name: str
     packages: tuple[Package, ...]
     operations: dict[str, Any]
+    flows: dict[str, Any]
     judges: tuple[Any, ...]
     watchers: tuple[Any, ...]
 
@@ -51,6 +52,7 @@ def _module(name: str, contract: ModuleType) -> BusinessModule:
         name=name,
         packages=bundle(contract),
         operations=dict(getattr(commands, "OPERATIONS", {})),
+        flows=dict(getattr(commands, "FLOWS", {})),
         judges=tuple(getattr(commands, "JUDGES", ())),
         watchers=tuple(getattr(commands, "WATCHERS", ())),
     )

@@ -54,6 +54,10 @@ class Parties:
         member = self._members.get(identity)
         return member.name if member else identity.hex()
 
+    def registration_of(self, identity: bytes) -> str:
+        """See forms.Names."""
+        return self.member(identity).registration
+
     def endpoint(self, identity: bytes) -> tuple[str, int]:
         """Where a member's node listens."""
         member = self.member(identity)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from interfirm.base.errors import Refusal
-from interfirm.node.control.client import ControlClient
+from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout
 
 START_TIMEOUT_S = 60.0
@@ -54,7 +54,7 @@ def _spawn(layout: NetworkLayout, home: Home) -> subprocess.Popen[bytes]:
 
 
 def _wait_ready(home: Home, process: subprocess.Popen[bytes], deadline: float) -> None:
-    client = ControlClient(home.control_path)
+    client = Asker(home.control_path)
     while True:
         try:
             client.call("status", {})

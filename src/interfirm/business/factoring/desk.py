@@ -61,14 +61,14 @@ def verify(desk: Desk, arguments: dict[str, Any]) -> Answer:
     with desk.vault.read() as turn:
         right = desk.read_as(turn, ref_of(arguments["receivable"]), Receivable)
     word = Verification(
-        obligor=Party(desk.me), holder=right.holder, invoice=right.invoice, outstanding=right.outstanding, due=right.due,
-        no_set_off=True, valid_until=desk.today().plus(int(arguments.get("valid_days", 14))),
+        obligor=Party(desk.me), holder=right.holder, invoice=right.invoice, outstanding=right.outstanding,
+        due=right.due, no_set_off=True, valid_until=desk.today().plus(int(arguments.get("valid_days", 14))),
     )  # fmt: skip
     return desk.submit([desk.creation(word)], request=desk.request_id(arguments), arguments=arguments)
 
 
 class TakeArguments(Value, frozen=True):
-    """A purchase as the flow gets it: the choice's arguments without the numbers, and whether near hits are accepted."""
+    """A purchase as the flow gets it: what the choice takes but the numbers, and whether near hits are accepted."""
 
     offer: ContractRef
     exposure: ContractRef

@@ -57,7 +57,7 @@ class BankEntry(Template):
     reference: str
     """The bank's own reference of the entry (AcctSvcrRef)."""
     entry: Hash
-    """SHA-256 of the entry as the statement has it."""
+    """SHA-256 of the statement that books it."""
 
     def signatories(self) -> tuple[Party, ...]:
         """The bank."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any, TypeVar
+
 import msgspec
+from msgspec.structs import replace
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.contracts.types import ContractRef, Create, walk
+from interfirm.ledger.history import History
 from interfirm.ledger.types import View
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context
@@ -17,15 +22,21 @@ from interfirm.node.flows.messages import (
     ClaimsProved,
     Declined,
     Delivery,
+    Given,
+    HistoryWanted,
     Shared,
     Taken,
     TransactionsGiven,
     TransactionWanted,
+    declined,
 )
 from interfirm.node.flows.respond import record, verified_view
 from interfirm.node.services import Services
 
+T = TypeVar("T")
 PAGE = 50
+ANSWER_MS_MAX = 5 * 60_000
+"""How long a peer is waited for that owes one answer; what it sends later is not read."""
 
 
 async def take_delivery(ctx: Context, arguments: bytes) -> str:
@@ -33,15 +44,69 @@ async def take_delivery(ctx: Context, arguments: bytes) -> str:
     opened = msgspec.msgpack.decode(arguments, type=Opened)
     delivery = codec.decode(opened.body, Delivery)
     with ctx.step("Verify and record"):
-        await ctx.once("record", lambda: _take(ctx, delivery), None)
+        if await ctx.once("record", lambda: _takes(ctx, delivery), bool):
+            return delivery.transaction.hex()
+    with ctx.step("Ask for history"):
+        wanted = HistoryWanted(transaction=delivery.transaction)
+        given = await _answer(ctx, opened.peer, "give-history", wanted, Given)
+    with ctx.step("Verify and record with its history"):
+        await ctx.once("record", lambda: _take(ctx, replace(delivery, history=given.history)), None)
     return delivery.transaction.hex()
 
 
+def _takes(ctx: Context, delivery: Delivery) -> bool:
+    """Record what is delivered; False where history is lacking."""
+    try:
+        _take(ctx, delivery)
+    except Refusal as refusal:
+        if refusal.code != "ledger.history":
+            raise
+        return False
+    return True
+
+
 def _take(ctx: Context, delivery: Delivery) -> None:
-    services: Services = ctx.services
     verified = verified_view(ctx, delivery.view, delivery.transaction, delivery.history)
-    services.keep_privates(ctx.turn, delivery.privates)
-    record(ctx, services, verified, delivery.receipt)
+    ctx.services.books.check_receipt(delivery.receipt, verified.id, verified.view.header.notary)
+    ctx.services.keep_privates(ctx.turn, delivery.privates)
+    record(ctx, verified, delivery.receipt)
+
+
+async def give_history(ctx: Context, arguments: bytes) -> int:
+    """Give all the history of a transaction's inputs to a peer that may see the transaction."""
+    opened = msgspec.msgpack.decode(arguments, type=Opened)
+    talk = ctx.answering(opened.session, opened.peer)
+    try:
+        history = _history(ctx, codec.decode(opened.body, HistoryWanted).transaction, opened.peer)
+    except Refusal as refusal:
+        await talk.send(declined(refusal))
+        raise
+    await talk.send(Given(history=history))
+    return len(history)
+
+
+def _history(ctx: Context, transaction: bytes, peer: bytes) -> History:
+    books: Books = ctx.services.books
+    stored = ctx.turn.transaction(transaction)
+    view = None if stored is None else books.view_for(ctx.turn, codec.decode(stored.view, View), peer)
+    if view is None:
+        raise Refusal("flow.not-entitled", "the peer sees nothing of such a transaction")
+    return books.history(ctx.turn, view, peer, all_of_it=True)
+
+
+async def _answer(ctx: Context, peer: bytes, flow: str, question: Any, kind: type[T]) -> T:
+    """What a peer's flow answers to one question; Refusal `flow.declined`, or `flow.no-answer` after a while."""
+    services: Services = ctx.services
+    talk = ctx.open(peer, flow)
+    await talk.send(question)
+    until_ms = await ctx.now() + ANSWER_MS_MAX
+    reply = await talk.receive(kind | Declined, until_ms=until_ms, who=services.name_of(peer))
+    if reply is None:
+        raise Refusal("flow.no-answer", "the peer did not answer in time", party=services.name_of(peer))
+    if isinstance(reply, Declined):
+        raise Refusal("flow.declined", reply.reason, party=services.name_of(peer), rule=reply.code)
+    assert isinstance(reply, kind)
+    return reply
 
 
 class ShareArguments(Value, frozen=True):
@@ -56,22 +121,23 @@ async def share(ctx: Context, arguments: bytes) -> int:
     asked = msgspec.msgpack.decode(arguments, type=ShareArguments)
     services: Services = ctx.services
     disclosures = tuple(services.books.disclosure(ctx.turn, ref) for ref in asked.refs)
-    talk = ctx.open(asked.to, "take-shared")
     with ctx.step(f"Share with {services.name_of(asked.to)}"):
-        await talk.send(Shared(disclosures=disclosures, history=()))
-        reply = await talk.receive(Taken | Declined, who=services.name_of(asked.to))
-    if isinstance(reply, Declined):
-        raise Refusal("flow.declined", reply.reason, rule=reply.code)
+        await _answer(ctx, asked.to, "take-shared", Shared(disclosures=disclosures, history=()), Taken)
     return len(disclosures)
 
 
 async def take_shared(ctx: Context, arguments: bytes) -> int:
     """Keep contracts that somebody disclosed; they are checked whenever they are used."""
     opened = msgspec.msgpack.decode(arguments, type=Opened)
-    shared = codec.decode(opened.body, Shared)
-    with ctx.step("Keep"):
-        await ctx.once("keep", lambda: _keep(ctx, shared), None)
-    await ctx.answering(opened.session, opened.peer).send(Taken())
+    talk = ctx.answering(opened.session, opened.peer)
+    try:
+        shared = codec.decode(opened.body, Shared)
+        with ctx.step("Keep"):
+            await ctx.once("keep", lambda: _keep(ctx, shared), None)
+    except Refusal as refusal:
+        await talk.send(declined(refusal))
+        raise
+    await talk.send(Taken())
     return len(shared.disclosures)
 
 
@@ -95,7 +161,7 @@ async def prove_claims(ctx: Context, arguments: bytes) -> int:
         asked = codec.decode(opened.body, ClaimsAsked)
         proofs = await ctx.once("prove", lambda: _prove(ctx, asked, opened.peer), tuple[bytes, ...])
     except Refusal as refusal:
-        await talk.send(Declined(code=refusal.code, reason=refusal.message, values=refusal.as_plain()["values"]))
+        await talk.send(declined(refusal))
         raise
     await talk.send(ClaimsProved(proofs=proofs))
     return len(proofs)
@@ -114,9 +180,13 @@ def _prove(ctx: Context, asked: ClaimsAsked, peer: bytes) -> tuple[bytes, ...]:
 async def give_again(ctx: Context, arguments: bytes) -> int:
     """Deliver again what a peer that lost its database is entitled to, a page at a time."""
     opened = msgspec.msgpack.decode(arguments, type=Opened)
-    asked = codec.decode(opened.body, TransactionWanted)
-    given = _page(ctx, asked.after, opened.peer)
-    await ctx.answering(opened.session, opened.peer).send(given)
+    talk = ctx.answering(opened.session, opened.peer)
+    try:
+        given = _page(ctx, codec.decode(opened.body, TransactionWanted).after, opened.peer)
+    except Refusal as refusal:
+        await talk.send(declined(refusal))
+        raise
+    await talk.send(given)
     return len(given.deliveries)
 
 
@@ -148,12 +218,9 @@ async def recover(ctx: Context, arguments: bytes) -> int:
     count, after = 0, b""
     with ctx.step(f"Recover from {services.name_of(asked.peer)}"):
         while True:
-            talk = ctx.open(asked.peer, "give-again")
-            await talk.send(TransactionWanted(after=after))
-            given = await talk.receive(TransactionsGiven, who=services.name_of(asked.peer))
-            assert given is not None
+            given = await _answer(ctx, asked.peer, "give-again", TransactionWanted(after=after), TransactionsGiven)
             for delivery in given.deliveries:
-                await ctx.once("record", lambda d=delivery: _take(ctx, d), None)
+                await ctx.once("record", partial(_take, ctx, delivery), None)
                 count += 1
             if not given.after:
                 return count

@@ -13,9 +13,10 @@ from interfirm.contracts.types import Command, Create, Exercise
 from interfirm.ledger import signing
 from interfirm.ledger.builder import Draft
 from interfirm.ledger.types import TransactionSignature
-from interfirm.ledger.verification import verify_view
+from interfirm.ledger.verification import Verified, check_signer
 from interfirm.node.books import Books, Plan, consumed_by
 from interfirm.node.flows.context import Cancelled, Context, Session
+from interfirm.node.flows.finality import receipt_or_never
 from interfirm.node.flows.messages import (
     ClaimsAsked,
     ClaimsProved,
@@ -29,9 +30,9 @@ from interfirm.node.flows.messages import (
     Reply,
     Wanted,
 )
+from interfirm.node.flows.respond import record, verified_view
 from interfirm.node.services import Services
-from interfirm.notary.answers import NotaryAnswer, read_answer
-from interfirm.notary.types import Withdraw
+from interfirm.notary.answers import read_answer
 
 LOCK_LEASE_MS = 10 * 60_000
 
@@ -72,28 +73,29 @@ async def exercise(ctx: Context, arguments: bytes) -> Exercised:
     with ctx.step("Interpret and lock"):
         start = await ctx.once("start", lambda: _start(ctx, services, asked), _Start)
         plan = books.plan(ctx.turn, asked.commands, start.window)
-    proofs = await _claim_proofs(ctx, plan, asked.commands, start.window)
+    proofs = await claim_proofs(ctx, plan, asked.commands, start.window)
     with ctx.step("Build and sign"):
         draft = books.draft(
             plan, seed=start.seed, notary=start.notary, window=start.window, proofs=proofs,
             unreachable=asked.unreachable,
         )  # fmt: skip
-        own = await ctx.once("sign", lambda: _sign(ctx, services, draft), TransactionSignature | None)
+        verified = _own_view(ctx, draft)
+        own = await ctx.once("sign", lambda: _sign(books, draft), TransactionSignature | None)
     talks = {p: ctx.open(p, "respond") for p in draft.signers if p != books.keys.identity}
     try:
+        # until the notary is asked, nobody but this node holds all signatures
         signatures = await _gather(ctx, draft, own, talks, asked.note)
-        answer = await _notarise(ctx, draft, signatures)
-    except Refusal as refusal:
-        await _drop(ctx, draft, talks, refusal)
-        raise
     except Cancelled:
-        await _withdraw(ctx, draft)
-        await _drop(ctx, draft, talks, Refusal("flow.cancelled", "the proposer cancelled"))
+        await _drop(draft, talks, Refusal("flow.cancelled", "the proposer cancelled"))
         raise
+    except Refusal as refusal:
+        await _drop(draft, talks, refusal)
+        raise
+    receipt = await _notarise(ctx, draft, signatures, talks)
     with ctx.step("Record"):
-        await ctx.once("record", lambda: _record(ctx, services, draft, answer.receipt), None)
+        await ctx.once("record", lambda: _record(ctx, verified, receipt), None)
     with ctx.step("Distribute"):
-        await _distribute(ctx, draft, talks, answer.receipt)
+        await _distribute(ctx, draft, talks, receipt)
     return _exercised(draft)
 
 
@@ -115,10 +117,11 @@ def _start(ctx: Context, services: Services, asked: ExerciseArguments) -> _Start
         ctx.now_ms + LOCK_LEASE_MS, ctx.now_ms,
     )  # fmt: skip
     notary = asked.notary or services.books.notary_of(ctx.turn, plan, services.default_notary)
+    services.books.directory.anchor(notary)
     return _Start(window=window, seed=services.random(32), notary=notary)
 
 
-async def _claim_proofs(
+async def claim_proofs(
     ctx: Context, plan: Plan, commands: tuple[Command, ...], window: Window
 ) -> dict[bytes, dict[bytes, bytes]]:
     """Own claims are proved here; other owners are asked, who run the commands themselves first."""
@@ -140,19 +143,32 @@ async def _ask_claims(ctx: Context, owner: bytes, commands: tuple[Command, ...],
     talk = ctx.open(owner, "prove-claims")
     services: Services = ctx.services
     await talk.send(ClaimsAsked(commands=commands, window=window, inputs=()))
-    reply = await talk.receive(ClaimsProved | Declined, who=services.name_of(owner))
+    reply = await talk.receive(ClaimsProved | Declined, until_ms=window.upper.ms, who=services.name_of(owner))
+    if reply is None:
+        raise Refusal("flow.no-answer", "the claims' owner did not answer in time", party=services.name_of(owner))
     if isinstance(reply, Declined):
         raise Refusal(reply.code, reply.reason, **reply.values)
     assert isinstance(reply, ClaimsProved)
     return reply.proofs
 
 
-def _sign(ctx: Context, services: Services, draft: Draft) -> TransactionSignature | None:
-    """This organisation's own signature, where it is listed."""
-    keys = services.books.keys
-    if keys.identity not in draft.signers:
+def _own_view(ctx: Context, draft: Draft) -> Verified | None:
+    """What this organisation itself sees of the draft, verified like anybody's; None where it sees nothing."""
+    books: Books = ctx.services.books
+    me = books.keys.identity
+    if me not in draft.tops:
         return None
-    return signing.sign(keys.signer, keys.identity, draft.id)
+    verified = verified_view(ctx, books.view(ctx.turn, draft, me), draft.id, ())
+    if me in draft.signers:
+        check_signer(verified, me)
+        books.check_inputs_known(ctx.turn, verified)
+    return verified
+
+
+def _sign(books: Books, draft: Draft) -> TransactionSignature | None:
+    """This organisation's own signature, where it is listed."""
+    keys = books.keys
+    return signing.sign(keys.signer, keys.identity, draft.id) if keys.identity in draft.signers else None
 
 
 async def _gather(
@@ -200,25 +216,29 @@ async def _signature(ctx: Context, draft: Draft, party: bytes, talk: Session) ->
     return signature
 
 
-async def _notarise(ctx: Context, draft: Draft, signatures: list[TransactionSignature]) -> NotaryAnswer:
-    services: Services = ctx.services
-    with ctx.step("Notarise"):
-        request = services.books.request(ctx.turn, draft, signatures)
-        answer = read_answer(await ctx.notary(draft.header.notary, request))
-        services.books.check_receipt(answer.receipt, draft.id, draft.header.notary)
-    return answer
+async def _notarise(
+    ctx: Context, draft: Draft, signatures: list[TransactionSignature], talks: dict[bytes, Session]
+) -> bytes:
+    """The receipt; the notary's refusal once it is sure that no copy of the request can still be accepted."""
+    books: Books = ctx.services.books
+    try:
+        with ctx.step("Notarise"):
+            request = books.request(ctx.turn, draft, signatures)
+            answer = read_answer(await ctx.notary(draft.header.notary, request))
+            books.check_receipt(answer.receipt, draft.id, draft.header.notary)
+            return answer.receipt
+    except Refusal as refusal:
+        signed = books.keys.identity in draft.signers
+        receipt = await receipt_or_never(ctx, draft.header, draft.id, signed=signed)
+        if receipt:
+            return receipt
+        await _drop(draft, talks, refusal)
+        raise
 
 
-def _record(ctx: Context, services: Services, draft: Draft, receipt: bytes) -> None:
-    books = services.books
-    me = books.keys.identity
-    if me in draft.tops:
-        view = books.view(ctx.turn, draft, me)
-        verified = verify_view(
-            view, engine=books.engine, world=books.world(ctx.turn), network=books.network, transaction=draft.id
-        )
-        made = books.record(ctx.turn, verified, receipt, flow=ctx.flow, now_ms=ctx.now_ms)
-        services.recorded(ctx.turn, verified, made, ctx.now_ms)
+def _record(ctx: Context, verified: Verified | None, receipt: bytes) -> None:
+    if verified is not None:
+        record(ctx, verified, receipt)
     ctx.turn.release_locks(ctx.flow)
 
 
@@ -238,20 +258,9 @@ async def _distribute(ctx: Context, draft: Draft, talks: dict[bytes, Session], r
         )
 
 
-async def _drop(ctx: Context, draft: Draft, talks: dict[bytes, Session], refusal: Refusal) -> None:
+async def _drop(draft: Draft, talks: dict[bytes, Session], refusal: Refusal) -> None:
     for talk in talks.values():
         await talk.send(Dropped(transaction=draft.id, code=refusal.code, reason=refusal.message))
-
-
-async def _withdraw(ctx: Context, draft: Draft) -> None:
-    """Take back one's own signature, so that nobody who holds it can still submit."""
-    services: Services = ctx.services
-    keys = services.books.keys
-    if keys.identity not in draft.signers:
-        return
-    with ctx.step("Withdraw"):
-        signature = signing.sign(keys.signer, keys.identity, draft.id, purpose=signing.WITHDRAWAL)
-        read_answer(await ctx.notary(draft.header.notary, Withdraw(transaction=draft.id, signature=signature)))
 
 
 def privates_for(ctx: Context, draft: Draft, party: bytes) -> tuple[PrivateValue, ...]:

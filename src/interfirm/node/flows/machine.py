@@ -52,7 +52,10 @@ FlowCode = Callable[[Context, bytes], Coroutine[Any, Any, Any]]
 _pack = msgspec.msgpack.encode
 ENDED = ("done", "refused", "cancelled", "killed")
 _SESSIONS, _MAIL = "flow-sessions", "flow-mail"
+SLEEP = "sleep"
 RESEND_MS = 2_000
+MAIL_COUNT_MAX = 64
+"""Messages of one talk that wait for their flow."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -63,10 +66,19 @@ class Opened(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class _Talk(msgspec.Struct, frozen=True, array_like=True):
+    """A talk as it is kept: whose flow, with which peer, and how many messages went each way."""
+
+    flow: str
+    peer: bytes
+    sent: int
+    heard: int
+
+
 class _Running:
     """A flow in memory."""
 
-    __slots__ = ("context", "coroutine", "journal", "kind", "place", "record", "waiting")
+    __slots__ = ("context", "coroutine", "journal", "place", "record", "talks", "waiting")
 
     def __init__(self, record: FlowRecord, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
         self.record = record
@@ -75,6 +87,7 @@ class _Running:
         self.journal: list[bytes] = []
         self.place = 0
         self.waiting: Awaited | None = None
+        self.talks: dict[bytes, None] = {}
 
 
 class FlowEngine:
@@ -85,7 +98,6 @@ class FlowEngine:
         self._opened_by_peers = opened_by_peers
         self._services = services
         self._running: dict[str, _Running] = {}
-        self._waiting_session: dict[bytes, str] = {}
         self._waiting_notary: dict[bytes, str] = {}
         self._turn: Turn
         self._now_ms = 0
@@ -93,13 +105,12 @@ class FlowEngine:
 
     def start(self, turn: Turn, now_ms: int) -> list[Effect]:
         """Rebuild every flow that had not ended; notary requests without an answer are sent again."""
-        self._running.clear()
-        self._waiting_session.clear()
-        self._waiting_notary.clear()
+        self.forget()
         self._begin(turn, now_ms)
         for state in ("running", "waiting"):
             for record in turn.flows(state=state):
-                self._rebuild(record)
+                if record.id not in self._running:
+                    self._rebuild(record)
         return self._end()
 
     def step(self, turn: Turn, event: Event, now_ms: int) -> list[Effect]:
@@ -129,6 +140,8 @@ class FlowEngine:
         for running in self._running.values():
             running.coroutine.close()
         self._running.clear()
+        self._waiting_notary.clear()
+        self._services.take_started()
 
     def progress(self, flow: str) -> Any:
         """The progress of a flow in memory, or None."""
@@ -142,6 +155,7 @@ class FlowEngine:
 
     def _end(self) -> list[Effect]:
         effects, self._effects = self._effects, []
+        effects += [StartFlow(event=event) for event in self._services.take_started()]
         for effect in [e for e in effects if isinstance(e, StartFlow)]:
             effects.remove(effect)
             effects.extend(self.step(self._turn, effect.event, self._now_ms))
@@ -197,8 +211,9 @@ class FlowEngine:
             while True:
                 request = running.coroutine.throw(error) if error else running.coroutine.send(value)
                 error = None
-                replayed = running.place < len(running.journal)
-                if replayed:
+                if isinstance(request, (Send, Receive)):
+                    running.talks[request.session] = None
+                if running.place < len(running.journal):
                     value, error = self._replayed(running, request)
                 elif isinstance(request, (Once, Send)):
                     value, error = self._now(running, request)
@@ -241,11 +256,17 @@ class FlowEngine:
         return value, None
 
     def _send(self, running: _Running, request: Send) -> None:
-        known = self._turn.blob_get(_SESSIONS, request.session)
-        number = 0 if known is None else msgspec.msgpack.decode(known, type=tuple[str, int])[1]
-        self._turn.blob_put(_SESSIONS, request.session, _pack((running.record.id, number + 1)))
-        message = FlowMessage(session=request.session, number=number, flow=request.flow, body=request.body)
+        talk = self._talk(request.session) or _Talk(running.record.id, request.peer, 0, 0)
+        self._keep_talk(request.session, msgspec.structs.replace(talk, sent=talk.sent + 1))
+        message = FlowMessage(session=request.session, number=talk.sent, flow=request.flow, body=request.body)
         self._effects.append(SendMessage(peer=request.peer, message=message))
+
+    def _talk(self, session: bytes) -> _Talk | None:
+        known = self._turn.blob_get(_SESSIONS, session)
+        return None if known is None else msgspec.msgpack.decode(known, type=_Talk)
+
+    def _keep_talk(self, session: bytes, talk: _Talk) -> None:
+        self._turn.blob_put(_SESSIONS, session, _pack(talk))
 
     def _append(self, running: _Running, entry: bytes) -> None:
         self._turn.journal_append(running.record.id, len(running.journal), entry)
@@ -257,7 +278,6 @@ class FlowEngine:
         flow = running.record.id
         running.waiting = request
         if isinstance(request, Receive):
-            self._waiting_session[request.session] = flow
             if request.until_ms is not None:
                 self._turn.set_timer(Timer(flow=flow, at_ms=request.until_ms, key=request.session.hex()))
             mail = self._turn.blobs(_MAIL + request.session.hex(), limit=1)
@@ -279,7 +299,7 @@ class FlowEngine:
             )
             self._effects.append(SubmitNotary(id=name, notary=request.notary, request=request.request))
         elif isinstance(request, Sleep):
-            self._turn.set_timer(Timer(flow=flow, at_ms=request.until_ms, key="sleep"))
+            self._turn.set_timer(Timer(flow=flow, at_ms=request.until_ms, key=SLEEP))
         elif isinstance(request, AskPerson):
             item = f"{flow}-{len(running.journal)}"
             if self._turn.inbox_item(item) is None:
@@ -301,7 +321,6 @@ class FlowEngine:
         request = running.waiting
         assert request is not None
         if isinstance(request, Receive):
-            self._waiting_session.pop(request.session, None)
             self._turn.clear_timer(running.record.id, request.session.hex())
         self._append(running, _pack([_name(request), value]))
         self._advance(running, value)
@@ -322,25 +341,39 @@ class FlowEngine:
         self._turn.release_locks(flow)
         if state != "failed":
             self._turn.delete_journal(flow)
+            for session in running.talks:
+                self._turn.clear_timer(flow, session.hex())
+                for number, _ in self._turn.blobs(_MAIL + session.hex(), limit=MAIL_COUNT_MAX):
+                    self._turn.blob_delete(_MAIL + session.hex(), number)
 
     # events -------------------------------------------------------------------------------------------------------
 
     def _hear(self, peer: bytes, message: FlowMessage) -> None:
-        flow = self._waiting_session.get(message.session)
-        if flow is not None:
-            running = self._running[flow]
-            if isinstance(running.waiting, Receive) and running.waiting.peer == peer:
-                self._resume(running, message.body)
-            return
-        known = self._turn.blob_get(_SESSIONS, message.session)
-        if known is not None:
-            self._turn.blob_put(_MAIL + message.session.hex(), message.number.to_bytes(4, "big"), message.body)
-        elif message.flow:
-            name = "in-" + digest("opened", peer, message.session).hex()[:32]
-            self._turn.blob_put(_SESSIONS, message.session, _pack((name, 0)))
-            if message.flow in self._opened_by_peers:
-                arguments = _pack(Opened(peer=peer, session=message.session, body=message.body))
-                self._ask(AskedFlow(id=name, kind=message.flow, arguments=arguments))
+        """A message reaches the flow that waits for it, waits for a flow that is busy, or opens a talk."""
+        talk = self._talk(message.session)
+        if talk is None:
+            return self._open(peer, message)
+        if talk.peer != peer:
+            raise Refusal("flow.peer", "the talk is with somebody else", peer=peer)
+        running = self._running.get(talk.flow)
+        if message.number < talk.heard or running is None:
+            return None  # said before, or said to a flow that has ended
+        self._keep_talk(message.session, msgspec.structs.replace(talk, heard=message.number + 1))
+        waiting = running.waiting
+        if isinstance(waiting, Receive) and waiting.session == message.session:
+            return self._resume(running, message.body)
+        space = _MAIL + message.session.hex()
+        if len(self._turn.blobs(space, limit=MAIL_COUNT_MAX)) == MAIL_COUNT_MAX:
+            raise Refusal("flow.mail", "too much mail for a flow that does not read it", count_max=MAIL_COUNT_MAX)
+        return self._turn.blob_put(space, message.number.to_bytes(8, "big"), message.body)
+
+    def _open(self, peer: bytes, message: FlowMessage) -> None:
+        if message.number != 0 or message.flow not in self._opened_by_peers:
+            raise Refusal("flow.unknown", "the message belongs to no talk and opens none", flow=message.flow[:80])
+        name = "in-" + digest("opened", peer, message.session).hex()[:32]
+        self._keep_talk(message.session, _Talk(name, peer, 0, 1))
+        arguments = _pack(Opened(peer=peer, session=message.session, body=message.body))
+        self._ask(AskedFlow(id=name, kind=message.flow, arguments=arguments))
 
     def _answered(self, request: bytes, answer: bytes) -> None:
         flow = self._waiting_notary.pop(request, None)
@@ -365,7 +398,8 @@ class FlowEngine:
             if running is None:
                 continue
             waiting = running.waiting
-            if isinstance(waiting, Sleep) or (isinstance(waiting, Receive) and waiting.session.hex() == timer.key):
+            key = waiting.session.hex() if isinstance(waiting, Receive) else SLEEP
+            if isinstance(waiting, (Sleep, Receive)) and timer.key == key:
                 self._resume(running, None)
         for request in self._turn.notary_requests_due(self._now_ms):
             attempts = request.attempts + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from interfirm.base.errors import Refusal
 from interfirm.base.time import Window
 from interfirm.base.values import Hash32, Wire
 from interfirm.contracts.types import ContractRef, CreateCommand, ExerciseCommand
@@ -53,6 +54,12 @@ class Given(Wire, frozen=True, tag="given"):
     """All the history of what was wanted."""
 
     history: tuple[Notarised, ...]
+
+
+class HistoryWanted(Wire, frozen=True, tag="history-wanted"):
+    """The receiver of a delivery lacks history of its inputs: all of it is wanted."""
+
+    transaction: Hash32
 
 
 class Outcome(Wire, frozen=True, tag="outcome"):
@@ -120,3 +127,8 @@ class TransactionsGiven(Wire, frozen=True, tag="transactions-given"):
 
 Reply = SignedReply | Declined | Wanted
 OutcomeOrDropped = Outcome | Dropped | Given
+
+
+def declined(refusal: Refusal) -> Declined:
+    """A refusal as it is told to a peer."""
+    return Declined(code=refusal.code, reason=refusal.message, values=refusal.as_plain()["values"])

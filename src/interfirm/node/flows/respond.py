@@ -8,16 +8,15 @@ import msgspec
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.contracts.types import ContractRef, Create, Exercise
+from interfirm.contracts.types import Create, Exercise
 from interfirm.ledger import signing
-from interfirm.ledger.history import verify_history
 from interfirm.ledger.types import Notarised, TransactionSignature, View
 from interfirm.ledger.verification import Verified, check_signer, verify_view
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
+from interfirm.node.flows.finality import GRACE_MS, receipt_or_never
 from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import (
-    Declined,
     Dropped,
     Given,
     Outcome,
@@ -26,13 +25,12 @@ from interfirm.node.flows.messages import (
     SignedReply,
     Wanted,
 )
+from interfirm.node.flows.messages import declined as refused
 from interfirm.node.policy import Verdict, declined
 from interfirm.node.services import Services
-from interfirm.notary.answers import read_answer
-from interfirm.notary.types import Ask, Said
 
-GRACE_MS = 30_000
-"""How long after a window's end to wait for the proposer before asking the notary."""
+WORDS_COUNT_MAX = 8
+"""Messages in the place of an outcome that are read before the notary is asked instead."""
 
 
 async def respond(ctx: Context, arguments: bytes) -> str:
@@ -43,13 +41,11 @@ async def respond(ctx: Context, arguments: bytes) -> str:
     try:
         proposal = codec.decode(opened.body, Proposal)
         with ctx.step("Re-execute"):
-            history = await _complete_history(ctx, talk, proposal)
-            verified = verified_view(ctx, proposal.view, proposal.transaction, history)
-            _check_mine(ctx, verified)
+            verified = await _verified(ctx, talk, proposal)
+            _check_mine(ctx, verified, await ctx.now())
         await _decide(ctx, verified, proposal, services.name_of(opened.peer))
     except Refusal as refusal:
-        plain = refusal.as_plain()
-        await talk.send(Declined(code=refusal.code, reason=refusal.message, values=plain["values"]))
+        await talk.send(refused(refusal))
         raise
     with ctx.step("Sign"):
         signature = await ctx.once("sign", lambda: _sign(ctx, services, verified, proposal), TransactionSignature)
@@ -57,12 +53,14 @@ async def respond(ctx: Context, arguments: bytes) -> str:
     return await _outcome(ctx, talk, verified, services.name_of(opened.peer))
 
 
-async def _complete_history(ctx: Context, talk: Session, proposal: Proposal) -> tuple[Notarised, ...]:
-    """The history that came with the proposal, or all of it where that leaves a gap."""
+async def _verified(ctx: Context, talk: Session, proposal: Proposal) -> Verified:
+    """The proposed view verified, with all of its history where what came with the proposal leaves a gap."""
+    view, transaction = proposal.view, proposal.transaction
+    found: list[Verified] = []
 
     def lacking() -> bool:
         try:
-            verified_view(ctx, proposal.view, proposal.transaction, proposal.history)
+            found.append(verified_view(ctx, view, transaction, proposal.history))
         except Refusal as refusal:
             if refusal.code != "ledger.history":
                 raise
@@ -70,31 +68,29 @@ async def _complete_history(ctx: Context, talk: Session, proposal: Proposal) -> 
         return False
 
     if not await ctx.once("history", lacking, bool):
-        return proposal.history
-    await talk.send(Wanted(refs=tuple(d.ref for d in proposal.view.inputs)))
-    given = await talk.receive(OutcomeOrDropped)
+        return found[0] if found else verified_view(ctx, view, transaction, proposal.history)
+    await talk.send(Wanted(refs=tuple(d.ref for d in view.inputs)))
+    given = await talk.receive(OutcomeOrDropped, until_ms=view.header.window.upper.ms)
     if not isinstance(given, Given):
         raise Refusal("flow.message", "the history was not given")
-    return given.history
+    return verified_view(ctx, view, transaction, given.history)
 
 
 def verified_view(ctx: Context, view: View, transaction: bytes, history: tuple[Notarised, ...]) -> Verified:
-    """A view verified with the history that came with it."""
+    """A view verified with the history that came with it, which is kept: it will not be sent again."""
     books: Books = ctx.services.books
-    known: set[ContractRef] = set()
-    if history:
-        known = verify_history(history, engine=books.engine, world=books.world(ctx.turn), network=books.network)
+    books.keep_history(ctx.turn, history)
     return verify_view(
-        view, engine=books.engine, world=books.world(ctx.turn, known), network=books.network, transaction=transaction
+        view, engine=books.engine, world=books.world(ctx.turn), network=books.network, transaction=transaction
     )
 
 
-def _check_mine(ctx: Context, verified: Verified) -> None:
+def _check_mine(ctx: Context, verified: Verified, now_ms: int) -> None:
     books: Books = ctx.services.books
     check_signer(verified, books.keys.identity)
     books.check_inputs_known(ctx.turn, verified)
     upper = verified.view.header.window.upper.ms
-    if ctx.now_ms >= upper:
+    if now_ms >= upper:
         raise Refusal("ledger.window", "the window has ended", upper_ms=upper)
 
 
@@ -136,29 +132,39 @@ def _sign(ctx: Context, services: Services, verified: Verified, proposal: Propos
 
 
 async def _outcome(ctx: Context, talk: Session, verified: Verified, proposer: str) -> str:
-    """Wait for the proposer's word; past the window the notary is asked, so that nobody can hold a result back."""
-    services: Services = ctx.services
+    """Wait for a receipt; without one from the proposer the notary decides, so that nobody can hold a result back."""
+    header = verified.view.header
     with ctx.step("Wait for the outcome"):
-        until_ms = verified.view.header.window.upper.ms + GRACE_MS
-        outcome = await talk.receive(OutcomeOrDropped, until_ms=until_ms, who=proposer)
-        receipt = outcome.receipt if isinstance(outcome, Outcome) else b""
-        if outcome is None:
-            receipt = await _ask_notary(ctx, verified)
+        receipt, reason = await _word(ctx, talk, verified, proposer)
+    if not receipt:
+        receipt = await receipt_or_never(ctx, header, verified.id, signed=True)
     with ctx.step("Record"):
         if not receipt:
-            reason = outcome.code if isinstance(outcome, Dropped) else "flow.no-answer"
             await ctx.once("drop", lambda: ctx.turn.set_transaction_status(verified.id, "dropped"), None)
             return f"dropped: {reason}"
-        await ctx.once("record", lambda: record(ctx, services, verified, receipt), None)
+        await ctx.once("record", lambda: record(ctx, verified, receipt), None)
     return "notarised"
 
 
-async def _ask_notary(ctx: Context, verified: Verified) -> bytes:
-    answer = read_answer(await ctx.notary(verified.view.header.notary, Ask(kind="accepted", subject=verified.id)))
-    return answer.receipt if isinstance(answer.answer, Said) and answer.answer.answer is not None else b""
+async def _word(ctx: Context, talk: Session, verified: Verified, proposer: str) -> tuple[bytes, str]:
+    """The proposer's receipt, or none and why; what is neither receipt nor end says nothing."""
+    books: Books = ctx.services.books
+    header = verified.view.header
+    for _ in range(WORDS_COUNT_MAX):
+        try:
+            word = await talk.receive(OutcomeOrDropped, until_ms=header.window.upper.ms + GRACE_MS, who=proposer)
+            if isinstance(word, Outcome):
+                books.check_receipt(word.receipt, verified.id, header.notary)
+                return word.receipt, ""
+        except Refusal:
+            continue
+        if word is None or isinstance(word, Dropped):
+            return b"", "flow.no-answer" if word is None else word.code
+    return b"", "flow.message"
 
 
-def record(ctx: Context, services: Services, verified: Verified, receipt: bytes) -> None:
+def record(ctx: Context, verified: Verified, receipt: bytes) -> None:
     """Record a notarised view and tell whoever watches."""
+    services: Services = ctx.services
     made = services.books.record(ctx.turn, verified, receipt, flow=ctx.flow, now_ms=ctx.now_ms)
     services.recorded(ctx.turn, verified, made, ctx.now_ms)

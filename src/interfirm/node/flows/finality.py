@@ -1,0 +1,63 @@
+"""What became of a transaction, where the answers that flows got leave it open: a receipt, or never."""
+
+from __future__ import annotations
+
+from interfirm.base.errors import Refusal
+from interfirm.ledger import signing
+from interfirm.ledger.types import Header
+from interfirm.node.flows.context import Context
+from interfirm.node.services import Services
+from interfirm.notary.answers import NotaryAnswer, read_answer
+from interfirm.notary.types import Ask, Said, Withdraw
+
+GRACE_MS = 30_000
+"""How long after a window's end to leave the notary alone, and how long between two questions."""
+
+
+async def receipt_or_never(ctx: Context, header: Header, transaction: bytes, *, signed: bool) -> bytes:
+    """The receipt where the notary accepted the transaction; empty once it never can, whoever holds signatures.
+
+    A peer's word is not enough for that, nor is one refusal by the notary: a copy of the request may come later and be
+    accepted. A signer withdraws its signature; for anybody else the matter ends with the window.
+    """
+    with ctx.step("Make sure of the outcome"):
+        if signed and not await _accepted_before_withdrawal(ctx, header, transaction):
+            return b""
+        while True:
+            answer = await _asked(ctx, header, transaction)
+            if answer is not None:
+                said = answer.answer
+                assert isinstance(said, Said)
+                if said.answer is not None:
+                    return answer.receipt
+                if said.time >= header.window.upper:
+                    return b""
+            wait_ms = max(header.window.upper.ms, await ctx.now()) + GRACE_MS
+            await ctx.sleep_until(wait_ms)
+
+
+async def _accepted_before_withdrawal(ctx: Context, header: Header, transaction: bytes) -> bool:
+    """Take back one's own signature; False where that ended it, True where the notary had accepted, or would not."""
+    services: Services = ctx.services
+    keys = services.books.keys
+    signature = signing.sign(keys.signer, keys.identity, transaction, purpose=signing.WITHDRAWAL)
+    request = Withdraw(transaction=transaction, signature=signature)
+    try:
+        read_answer(await ctx.notary(header.notary, request))
+    except Refusal:
+        return True
+    return False
+
+
+async def _asked(ctx: Context, header: Header, transaction: bytes) -> NotaryAnswer | None:
+    """The notary's dated word on whether it accepted; None where it does not answer now."""
+    try:
+        answer = read_answer(await ctx.notary(header.notary, Ask(kind="accepted", subject=transaction)))
+        if not isinstance(answer.answer, Said):
+            raise Refusal("notary.answer", "the notary answered something else")
+        if answer.answer.answer is not None:
+            services: Services = ctx.services
+            services.books.check_receipt(answer.receipt, transaction, header.notary)
+    except Refusal:
+        return None
+    return answer
