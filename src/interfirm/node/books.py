@@ -21,7 +21,7 @@ from interfirm.contracts.types import Action, Command, ContractRef, Create, Exer
 from interfirm.ledger import builder, tree
 from interfirm.ledger.authority import tops_of
 from interfirm.ledger.builder import Draft
-from interfirm.ledger.history import History, HistoryItem, history_of, narrowed
+from interfirm.ledger.history import History, HistoryItem, history_of, narrowed, verify_history
 from interfirm.ledger.receipts.cose import verify_receipt
 from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.ledger.types import (

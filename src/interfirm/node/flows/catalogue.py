@@ -30,7 +30,5 @@ FLOWS: dict[str, FlowCode] = {
     "give-history": give_history,
 }
 
-OPENED_BY_PEERS = frozenset(
-    {"respond", "take-delivery", "take-shared", "prove-claims", "give-again", "give-history"}
-)
+OPENED_BY_PEERS = frozenset({"respond", "take-delivery", "take-shared", "prove-claims", "give-again", "give-history"})
 """Only these may a peer's message open; everything else is asked for by the organisation's own people."""

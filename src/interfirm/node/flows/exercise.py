@@ -209,7 +209,7 @@ async def _signature(ctx: Context, draft: Draft, party: bytes, talk: Session) ->
         code = reply.code if isinstance(reply, Declined) else "ledger.history"
         reason = reply.reason if isinstance(reply, Declined) else "the history given was not enough"
         raise Refusal("flow.declined", reason, party=services.name_of(party), rule=code)
-    signature = reply.signature
+    signature: TransactionSignature = reply.signature
     if signature.identity != party:
         raise Refusal("signature.identity", "signed as somebody else", party=services.name_of(party))
     signing.check_signature(signature, draft.id)

@@ -1,0 +1,97 @@
+"""A notary of a world: the production post over the solo host, on a simulated disk, killed between any two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from interfirm.base.time import Instant
+from interfirm.base.turn import TurnLoop
+from interfirm.base.values import Value
+from interfirm.node.network import types as net
+from interfirm.node.notary_post import NotaryPost, Outcome, SoloHost
+from interfirm.notary.abroad import Anchors
+from interfirm.notary.solo.notary import SoloNotary
+from interfirm.notary.types import Asked, Done, Notarise, Register
+from interfirm.notary.uniqueness.machine import transaction_of
+from interfirm.notary.wire import decode_answer, decode_request
+from interfirm.sim.parties import Notary, Population
+from interfirm.sim.process import Killed, Process, Surroundings
+
+KILL_POINTS = ("judged", "written", "committed")
+
+
+class Acceptance(Value, frozen=True):
+    """What a notary said yes to: the request, and who brought it first."""
+
+    notary: bytes
+    transaction: bytes
+    requester: bytes
+    request: Notarise
+
+
+class SimNotary(Process):
+    """See the module. `accepted` is what it answered with a receipt, as seen from outside, for the checkers."""
+
+    solo: SoloNotary
+
+    def __init__(self, notary: Notary, around: Surroundings, *, population: Population, path: Path) -> None:
+        super().__init__(notary.name, notary.identity, around)
+        self.notary = notary
+        self.accepted: dict[bytes, Acceptance] = {}
+        self._population = population
+        self._path = path
+        self._doom = ""
+
+    def register(self, registrations: Sequence[Register]) -> None:
+        """Enter the firms into the registry, before the world begins."""
+        solo = self._open()
+        asked = [Asked(requester=r.key.identity, request=r) for r in registrations]
+        solo.submit_batch(asked, Instant(self.clock_ms()))
+        solo.close()
+
+    def _open(self) -> SoloNotary:
+        return SoloNotary(self._path, self.notary.signer, self.notary.genesis, Anchors(), at=self._point)
+
+    def _start(self) -> None:
+        self.solo = self._open()
+        self._host = SoloHost(self.solo)
+        self.post = NotaryPost(self)
+        self.loop = TurnLoop(self._judge, self._release)
+
+    def _judge(self, events: Sequence[net.Event], now_ms: int) -> Sequence[Any]:
+        return self.post.turn(events, now_ms)
+
+    def _die(self) -> None:
+        self._doom = ""
+        self.solo.close()
+
+    def _point(self, point: str) -> None:
+        if point == self._doom:
+            raise Killed(f"notary killed when {point}")
+
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
+        """See notary_post.Host; remembers what was accepted."""
+        if self.happens(self.around.faults.notary_crash_ppm):
+            self._doom = self.random.choice(KILL_POINTS)
+        answers, tells = self._host.handle_batch(requests, now)
+        for (requester, data), answer in zip(requests, answers, strict=True):
+            self._remember(requester, data, answer)
+        return answers, tells
+
+    def _remember(self, requester: bytes, data: bytes, answer: bytes) -> None:
+        answered = decode_answer(answer).answer
+        if not isinstance(answered, Done):
+            return
+        request = decode_request(data)
+        if isinstance(request, Notarise):
+            name = transaction_of(request)
+            kept = Acceptance(notary=self.notary.id, transaction=name, requester=requester, request=request)
+            self.accepted.setdefault(name, kept)
+
+    def _release(self, effect: Any) -> None:
+        if isinstance(effect, net.Wake):
+            self.wake_at(effect.at_ms)
+        elif not self.carry_out(effect):
+            raise AssertionError(effect)
