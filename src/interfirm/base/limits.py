@@ -134,6 +134,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Requests that wait at a notary."""
     tells_count_max: int = 256
     """What a subscriber is told in one answer."""
+    attachment_piece_bytes: int = 256 * 1024
+    """Step in which an attached file travels between nodes."""
 
 
 LIMITS = Limits()
