@@ -15,6 +15,7 @@ from interfirm.contracts.guards import Frozen, Guards, bounded, kind_of, refused
 
 _MISSING = object()
 _TEXT = (str, bytes)
+_TEXTUAL = (str, int, type(None))
 
 
 class Functions(Guards):
@@ -23,22 +24,32 @@ class Functions(Guards):
     __slots__ = ()
 
     def names(self, imports: Mapping[str, Any]) -> dict[str, Any]:
-        """The names that the instrumented source of one module uses: `_fuel`, `_import` and `_<guard>`."""
+        """The names that the instrumented source of one module uses: `_fuel`, `_import`, `_type` and `_<guard>`."""
         found: dict[str, Any] = {
             "_" + name.rstrip("_"): getattr(self, name) for name in dir(self) if not name.startswith("_")
         }
         del found["_names"]
-        return found | {"_fuel": self._fuel, "_import": _importer(imports)}
+        return found | {"_fuel": self._fuel, "_import": _importer(imports), "_type": type}
 
     def text(self, *parts: Any) -> str:
-        """The text of an f-string."""
+        """The text of an f-string of many parts."""
         texts = [part if type(part) is str else self.str_(part) for part in parts]
         self.pay(str, sum(map(len, texts)))
         return "".join(texts)
 
+    def part(self, value: Any) -> Any:
+        """A field of an f-string."""
+        return value if type(value) is str or type(value) is int else self.str_(value)
+
+    def made(self, text: str) -> str:
+        """The text of an f-string of few parts."""
+        if len(text) > 15:
+            self.pay(str, len(text))
+        return text
+
     def str_(self, value: Any = "") -> str:
         """str(value) of texts, integers, None and values of the language that have a text of their own."""
-        if isinstance(value, (str, int)) or value is None:
+        if isinstance(value, _TEXTUAL):
             return str(value)
         if not isinstance(value, msgspec.Struct) or type(value).__str__ is object.__str__:
             raise refused_operation("this value has no text", kind=kind_of(value))

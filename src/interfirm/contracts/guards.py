@@ -19,11 +19,14 @@ from interfirm.base.limits import LIMITS
 from interfirm.contracts import methods
 
 _INTEGER_END = 1 << LIMITS.integer_bits_max
+_INTEGER_BEFORE = -_INTEGER_END
 _KEY_END = 1 << 60
 """Integers below hash to themselves; larger ones could be chosen to collide."""
+_MISSING = object()
 _SMALL = frozenset({int, bool, type(None)})
 _TEXT = (str, bytes)
 _SEQUENCES = (str, bytes, list, tuple)
+_PLACED = frozenset({str, bytes, list, tuple})
 _COLLECTIONS = (str, bytes, list, tuple, dict, range)
 
 
@@ -59,19 +62,21 @@ class Guards:
     def pay(self, kind: type, size: int) -> None:
         """Pay for a new text, sequence or map of `size`; Refusal `contract.size` beyond its limit."""
         if issubclass(kind, _TEXT):
-            _check_size("text", size, LIMITS.text_chars_max)
-            self.burn(max(0, size) >> 4)
-        else:
+            if size > 15:
+                _check_size("text", size, LIMITS.text_chars_max)
+                self.burn(size >> 4)
+        elif size > 3 or issubclass(kind, dict):
             _check_size("items", size, LIMITS.items_count_max)
             self.burn(size if issubclass(kind, dict) else size >> 2)
 
     def weigh(self, value: Any, depth: int = 0) -> None:
-        """Pay one step for every part of a value, however often it is shared; Refusal `contract.depth` if too deep."""
+        """Pay for every part of a value, however often it is shared; Refusal `contract.depth` if too deep."""
         kind = type(value)
         if kind in _SMALL:
             return
         if isinstance(value, _TEXT):
-            self.burn(len(value) >> 8)
+            if len(value) > 255:
+                self.burn(len(value) >> 8)
             return
         parts: Sequence[Any]
         if isinstance(value, (tuple, list)):
@@ -84,9 +89,9 @@ class Guards:
             return
         if depth >= LIMITS.depth_max:
             raise Refusal("contract.depth", "a value is nested too deeply", depth_max=LIMITS.depth_max)
-        self.burn(len(parts))
+        self.burn(4 + len(parts))
         for part in parts:
-            if type(part) not in _SMALL:
+            if type(part) not in _SMALL and not (isinstance(part, _TEXT) and len(part) < 256):
                 self.weigh(part, depth + 1)
 
     def tick(self, steps: int) -> bool:
@@ -122,7 +127,7 @@ class Guards:
         """one + other."""
         if type(one) is int and type(other) is int:
             result = one + other
-            return result if -_INTEGER_END < result < _INTEGER_END else bounded(result)
+            return result if _INTEGER_BEFORE < result < _INTEGER_END else bounded(result)
         if isinstance(one, _SEQUENCES) and isinstance(other, _SEQUENCES):
             self.pay(type(one), len(one) + len(other))
         return bounded(one + other)
@@ -130,13 +135,13 @@ class Guards:
     def sub(self, one: Any, other: Any) -> Any:
         """one - other."""
         result = one - other
-        return result if type(result) is int and -_INTEGER_END < result < _INTEGER_END else bounded(result)
+        return result if type(result) is int and _INTEGER_BEFORE < result < _INTEGER_END else bounded(result)
 
     def mul(self, one: Any, other: Any) -> Any:
         """one * other."""
         if type(one) is int and type(other) is int:
             result = one * other
-            return result if -_INTEGER_END < result < _INTEGER_END else bounded(result)
+            return result if _INTEGER_BEFORE < result < _INTEGER_END else bounded(result)
         for sequence, times in ((one, other), (other, one)):
             if isinstance(sequence, _SEQUENCES) and isinstance(times, int):
                 self.pay(type(sequence), len(sequence) * max(times, 0))
@@ -203,45 +208,45 @@ class Guards:
 
     def compared(self, one: Any, other: Any) -> None:
         """Pay for comparing two values; the smaller one bounds the work."""
-        if isinstance(one, _TEXT) and isinstance(other, _TEXT):
-            if len(one) > 255:
+        if isinstance(one, _TEXT):
+            if isinstance(other, _TEXT):
                 self.burn(min(len(one), len(other)) >> 8)
         elif type(other) not in _SMALL:
             self.weigh(one)
 
     def eq(self, one: Any, other: Any) -> Any:
         """one == other."""
-        if type(one) not in _SMALL:
+        if type(one) not in _SMALL and not (isinstance(one, str) and len(one) < 256):
             self.compared(one, other)
         return one == other
 
     def ne(self, one: Any, other: Any) -> Any:
         """one != other."""
-        if type(one) not in _SMALL:
+        if type(one) not in _SMALL and not (isinstance(one, str) and len(one) < 256):
             self.compared(one, other)
         return one != other
 
     def lt(self, one: Any, other: Any) -> Any:
         """one < other."""
-        if type(one) not in _SMALL:
+        if type(one) not in _SMALL and not (isinstance(one, str) and len(one) < 256):
             self.compared(one, other)
         return one < other
 
     def le(self, one: Any, other: Any) -> Any:
         """one <= other."""
-        if type(one) not in _SMALL:
+        if type(one) not in _SMALL and not (isinstance(one, str) and len(one) < 256):
             self.compared(one, other)
         return one <= other
 
     def gt(self, one: Any, other: Any) -> Any:
         """one > other."""
-        if type(one) not in _SMALL:
+        if type(one) not in _SMALL and not (isinstance(one, str) and len(one) < 256):
             self.compared(one, other)
         return one > other
 
     def ge(self, one: Any, other: Any) -> Any:
         """one >= other."""
-        if type(one) not in _SMALL:
+        if type(one) not in _SMALL and not (isinstance(one, str) and len(one) < 256):
             self.compared(one, other)
         return one >= other
 
@@ -267,7 +272,8 @@ class Guards:
 
     def sought(self, text: Any, part: Any) -> None:
         """Pay for finding one text in another."""
-        self.burn((len(text) >> 4) * (1 + (min(len(part), 128) >> 3)))
+        if len(text) > 15:
+            self.burn((len(text) >> 4) * (1 + (min(len(part), 128) >> 3)))
 
     # items ------------------------------------------------------------------------------------------------------------
 
@@ -289,6 +295,8 @@ class Guards:
 
     def item(self, collection: Any, key: Any) -> Any:
         """collection[key]."""
+        if type(key) is int and type(collection) in _PLACED:
+            return collection[key]
         if isinstance(collection, dict):
             return collection[self.key(key, collection)]
         if isinstance(collection, type) and not isinstance(collection, EnumMeta):
@@ -298,7 +306,7 @@ class Guards:
     def put(self, value: Any, collection: Any, key: Any) -> None:
         """collection[key] = value."""
         if type(collection) is dict:
-            collection[self.key(key, collection)] = value
+            collection[key if type(key) is str else self.key(key, collection)] = value
             if len(collection) > LIMITS.items_count_max:
                 raise _too_many("items", len(collection), LIMITS.items_count_max)
         elif type(collection) is list and isinstance(key, int):
@@ -337,7 +345,7 @@ class Guards:
 
     def call(self, value: Any, name: str, *arguments: Any, **named: Any) -> Any:
         """value.name(...) where built-in values have a method of this name."""
-        if not methods.is_builtin(value):
+        if isinstance(value, msgspec.Struct) or not methods.is_builtin(value):
             return getattr(value, name)(*arguments, **named)
         method = methods.found(value, name)
         if method is None:
@@ -352,10 +360,16 @@ class Guards:
             raise _too_many("items", len(value) + 1, LIMITS.items_count_max)
         return value.append(item)
 
+    def get(self, value: Any, key: Any, default: Any = _MISSING) -> Any:
+        """value.get(key, default), short for maps with text keys."""
+        if type(value) is dict and type(key) is str:
+            return value.get(key, None if default is _MISSING else default)
+        return self.call(value, "get", key) if default is _MISSING else self.call(value, "get", key, default)
+
 
 def bounded(value: Any) -> Any:
     """An integer within the limit; any other value as it is."""
-    if isinstance(value, int) and not -_INTEGER_END < value < _INTEGER_END:
+    if isinstance(value, int) and not _INTEGER_BEFORE < value < _INTEGER_END:
         raise _too_large()
     return value
 

@@ -15,7 +15,7 @@ import ast
 import copy
 from collections.abc import Iterable, Sequence
 
-from interfirm.contracts.vocabulary import BUILTIN_ATTRIBUTES, TYPES, is_docstring, is_simple
+from interfirm.contracts.vocabulary import BUILTIN_ATTRIBUTES, TYPES, is_docstring, is_simple, is_text
 
 _ARITHMETIC = {
     ast.Add: "_add", ast.Sub: "_sub", ast.Mult: "_mul", ast.Mod: "_mod", ast.Pow: "_pow", ast.LShift: "_lshift",
@@ -27,6 +27,7 @@ _COMPARISONS = {
 }  # fmt: skip
 _FUNCTIONS = TYPES - {"bool"} | {"all", "any", "isinstance", "max", "min", "sorted", "sum"}
 _LITERAL_END = 1 << 64
+_PARTS_MAX = 16
 
 
 def instrument(tree: ast.Module) -> ast.Module:
@@ -127,9 +128,27 @@ def _guard_of(operator: ast.operator, left: ast.expr | None, right: ast.expr) ->
     guard = _ARITHMETIC.get(type(operator))
     if guard in {"_add", "_sub", "_bitor"} and (_is_integer(right) or (left is not None and _is_integer(left))):
         return None
-    if guard == "_mod" and left is not None and _is_integer(left):
+    if guard == "_mod" and left is not None and _is_number(left):
         return None
     return guard
+
+
+def _is_number(node: ast.expr) -> bool:
+    """Whether an expression surely gives no text, so that % formats nothing."""
+    match node:
+        case ast.Constant():
+            return _is_integer(node)
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Invert()):
+            return True
+        case ast.BinOp(op=ast.Sub() | ast.FloorDiv() | ast.Pow() | ast.LShift() | ast.RShift()):
+            return True
+        case ast.BinOp(op=ast.Add()):
+            return _is_number(node.left) or _is_number(node.right)
+        case ast.BinOp(op=ast.Mult() | ast.Mod()):
+            return _is_number(node.left) and _is_number(node.right)
+        case ast.Call(func=ast.Name(id="len" | "int")):
+            return True
+    return False
 
 
 class _Writer(ast.NodeTransformer):
@@ -237,6 +256,10 @@ class _Writer(ast.NodeTransformer):
         """Arithmetic that can grow, format or take long is a guard's."""
         guard = _guard_of(node.op, node.left, node.right)
         node.left, node.right = self.visit(node.left), self.visit(node.right)
+        if guard == "_mod" and isinstance(node.left, ast.Name) and isinstance(node.right, (ast.Name, ast.Constant)):
+            # worth its length: remainders are the heart of check digits
+            test = ast.Compare(_call("_type", node.left), [ast.Is()], [_name("int")])
+            return ast.IfExp(test, copy.deepcopy(node), _call(guard, node.left, node.right))
         return _call(guard, node.left, node.right) if guard else node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
@@ -273,8 +296,8 @@ class _Writer(ast.NodeTransformer):
         match node.func:
             case ast.Name(id=name) if name in _FUNCTIONS:
                 node.func = _name("_" + name)
-            case ast.Attribute(attr="append", value=value) if len(arguments) == 1 and not node.keywords:
-                return _call("_append", self.visit(value), *arguments)
+            case ast.Attribute(attr="append" | "get" as name, value=value) if _is_short(node):
+                return _call("_" + name, self.visit(value), *arguments)
             case ast.Attribute(attr=name, value=value) if name in BUILTIN_ATTRIBUTES:
                 node.func = _name("_call")
                 node.args = [self.visit(value), ast.Constant(name), *arguments]
@@ -358,9 +381,23 @@ class _Writer(ast.NodeTransformer):
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
-        """The parts of an f-string are joined by a guard."""
+        """Fields are judged one by one, then the whole; many parts, or parts with quotes, are joined by a guard."""
         parts = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
-        return _call("_text", *(self.visit(part) for part in parts))
+        written = [self.visit(part) for part in parts]
+        fields = [made for made, part in zip(written, parts, strict=True) if not isinstance(part, ast.Constant)]
+        if len(parts) > _PARTS_MAX or any(is_text(inner) for field in fields for inner in ast.walk(field)):
+            return _call("_text", *written)
+        for part, made in zip(node.values, written, strict=True):
+            if isinstance(part, ast.FormattedValue):
+                part.value = _call("_part", made)
+        return _call("_made", node)
+
+
+def _is_short(node: ast.Call) -> bool:
+    """Whether append or get is called as on a list or map, so that the call need not be gathered up."""
+    assert isinstance(node.func, ast.Attribute)
+    plain = not node.keywords and not any(isinstance(argument, ast.Starred) for argument in node.args)
+    return plain and len(node.args) in ((1,) if node.func.attr == "append" else (1, 2))
 
 
 def _is_cheap(operator: ast.cmpop, left: ast.expr, right: ast.expr) -> bool:

@@ -9,6 +9,7 @@ import __future__
 
 import builtins
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
@@ -70,7 +71,7 @@ class Meter:
 
 
 def weigh(value: Any, meter: Meter) -> None:
-    """Pay one step for every part of a value, however often a part is shared, before it is walked, hashed or encoded.
+    """Pay for every part of a value, however often it is shared, before it is walked, hashed or encoded (clause 3.5).
 
     Raises Refusal `contract.fuel`, and `contract.depth` beyond LIMITS.depth_max levels (so also for a list in itself).
     """
@@ -103,7 +104,9 @@ def load(source: str, *, module: str, imports: Mapping[str, Any], meter: Meter) 
     `contract.fuel`, `contract.size`, `contract.depth`, `contract.operation`, `contract.failed`.
     """
     tree = instrument(check_source(source, module=module, imports_allowed=imports.keys()))
-    code = compile(tree, f"<{module}>", "exec", flags=_POSTPONED, dont_inherit=True, optimize=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code = compile(tree, f"<{module}>", "exec", flags=_POSTPONED, dont_inherit=True, optimize=0)
     made = ModuleType(module)
     namespace = made.__dict__
     namespace["__builtins__"] = dict(_BUILTINS)

@@ -25,10 +25,10 @@ def is_builtin(value: Any) -> bool:
 
 def found(value: Any, name: str) -> _Method | None:
     """The allowed method of a built-in value, or None."""
-    for kind, known in METHODS.items():
-        if isinstance(value, kind):
-            return known.get(name)
-    return None
+    known = METHODS.get(type(value))
+    if known is None:
+        known = next((methods for kind, methods in METHODS.items() if isinstance(value, kind)), {})
+    return known.get(name)
 
 
 def _plain(name: str) -> _Method:

@@ -57,9 +57,9 @@ BUILTIN_ATTRIBUTES = _words(
 )
 """Attributes of built-in values: contract code reaches them through a guard, which lets through those that are safe."""
 REFUSED_ATTRIBUTES = _words(
-    "add_note ag_await ag_code ag_frame ag_running ag_suspended choices co_argcount co_cellvars co_code "
-    "co_consts co_filename co_firstlineno co_flags co_freevars co_kwonlyargcount co_lines co_linetable "
-    "co_lnotab co_name co_names co_nlocals co_positions co_posonlyargcount co_qualname co_stacksize "
+    "add_note ag_await ag_code ag_frame ag_running ag_suspended choices co_argcount co_branches co_cellvars co_code "
+    "co_consts co_exceptiontable co_filename co_firstlineno co_flags co_freevars co_kwonlyargcount co_lines "
+    "co_linetable co_lnotab co_name co_names co_nlocals co_positions co_posonlyargcount co_qualname co_stacksize "
     "co_varnames cr_await cr_code cr_frame cr_origin cr_running cr_suspended deleter f_back f_builtins f_code "
     "f_generator f_globals f_lasti f_lineno f_locals f_trace f_trace_lines f_trace_opcodes fdel fget format "
     "format_map fset getter gi_code gi_frame gi_running gi_suspended gi_yieldfrom mro setter tb_frame "
