@@ -127,7 +127,8 @@ class Ledger:
     def get(self, template: type[T], ref: Ref[T]) -> T:
         """An active contract as its author's class, with refs that later commands can use."""
         found = self.lookup(_ref(ref))
-        return _absolute(codec.from_plain(found.payload, template), ref.transaction)
+        contract: T = _absolute(codec.from_plain(found.payload, template), ref.transaction)
+        return contract
 
     def active(self, template: type[T]) -> list[T]:
         """All active contracts of a template."""

@@ -107,7 +107,7 @@ def test_a_proposal_is_rejected_or_withdrawn(deal: Deal) -> None:
     for number, choice, signed in (("F-8", Facility.reject, [S, L]), ("F-9", Facility.withdraw, [L])):
         proposal = facility.replace(number=number, status=FacilityStatus.PROPOSED)
         ref = deal.ledger.create(proposal, signed=[L], on=ON)
-        ended = deal.ledger.exercise(ref, choice, signed=signed, on=ON)  # type: ignore[arg-type]  # either choice
+        ended = deal.ledger.exercise(ref, choice, signed=signed, on=ON)
         with refused("the facility's status does not allow this"):
             deal.ledger.exercise(ended, Facility.accept, signed=[S, L], on=ON)
 
@@ -342,6 +342,7 @@ def test_a_waiver_at_acceptance_stands_for_a_verification_where_the_terms_allow_
     accepted = deal.ledger.exercise(
         deal.issue(INV_1.replace(number="INV-2")), Invoice.accept, signed=[S, B], on=ON, set_off_waived=True
     )
+    assert accepted.receivable is not None
     deal.right = accepted.receivable
     assert deal.buy(verification=None).receivable is not None
 
@@ -363,7 +364,7 @@ def test_only_the_lender_takes_and_declines_and_only_the_seller_withdraws(deal: 
     offer = deal.offer(deal.right, deal.opened)
     for choice, arguments, wrong in ((Offer.decline, {"reason": "r"}, S), (Offer.withdraw, {}, L)):
         with refused("ledger.authority"):
-            deal.ledger.exercise(offer, choice, signed=[wrong], on=ON, **arguments)  # type: ignore[arg-type]  # either
+            deal.ledger.exercise(offer, choice, signed=[wrong], on=ON, **arguments)
     deal.ledger.exercise(offer, Offer.decline, signed=[S, L], on=ON, reason="near hit")
     assert deal.ledger.get(Receivable, deal.right).holder == S
     other = deal.offer(deal.right, deal.opened)

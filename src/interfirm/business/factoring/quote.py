@@ -10,6 +10,8 @@ from interfirm.business.factoring.terms import PARTS_PER_MILLION, FacilityTerms,
 from interfirm.contracts.language import Day, Money, Rate
 
 YEAR_DAYS = 365
+ANNUAL_RATE_MAX = Rate(10_000 * PARTS_PER_MILLION)
+"""1,000,000 %: no rate above it is told apart."""
 _EXACT_ENOUGH = Context(prec=40, rounding=ROUND_HALF_UP)
 
 
@@ -61,10 +63,11 @@ def quote(terms: FacilityTerms, outstanding: Money, *, bought: Day, due: Day, pa
 
 
 def annual_rate(advance: Money, cost: Money, days: int) -> Rate:
-    """The yearly rate x with advance x (1 + x) ** (days / 365) = advance + cost."""
+    """The yearly rate x with advance x (1 + x) ** (days / 365) = advance + cost; at most ANNUAL_RATE_MAX."""
     growth = _EXACT_ENOUGH.divide(Decimal((advance + cost).minor), Decimal(advance.minor))
     exponent = _EXACT_ENOUGH.divide(Decimal(YEAR_DAYS), Decimal(days))
-    return Rate(_parts(_EXACT_ENOUGH.power(growth, exponent) - 1))
+    most = Decimal(ANNUAL_RATE_MAX.parts_per_million) / PARTS_PER_MILLION
+    return Rate(_parts(min(_EXACT_ENOUGH.power(growth, exponent) - 1, most)))
 
 
 def _parts(ratio: Decimal) -> int:
