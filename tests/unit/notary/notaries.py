@@ -227,9 +227,10 @@ def exercise(
     )  # fmt: skip
 
 
-def fetch(index: int, ref: ContractRef, *signatories: Org) -> Fetch:
+def fetch(index: int, ref: ContractRef, *signatories: Org, by: Sequence[Org] = ()) -> Fetch:
     ids = tuple(sorted(org.id for org in signatories))
-    return Fetch(index=index, ref=ref, template=TEMPLATE, controllers=ids, signatories=ids, observers=())
+    controllers = tuple(sorted(org.id for org in by)) or ids
+    return Fetch(index=index, ref=ref, template=TEMPLATE, controllers=controllers, signatories=ids, observers=())
 
 
 class Ledger:

@@ -24,7 +24,7 @@ from tests.unit.notary.notaries import (
 
 from interfirm.base.hashing import digest
 from interfirm.base.limits import LIMITS
-from interfirm.contracts.types import ContractRef
+from interfirm.contracts.types import Action, ContractRef
 from interfirm.ledger.types import Component, ConsumeEntry, FetchEntry, Line, LineOpening
 from interfirm.notary.machine import SEALS
 from interfirm.notary.types import Done, Notarise, ref_key
@@ -89,14 +89,9 @@ def test_a_consumed_ref_cannot_be_fetched(case: Case) -> None:
 
 
 def test_an_active_ref_is_fetched_without_its_confirmers(case: Case) -> None:
-    action = fetch(0, case.ref, A, B)
-    request = case.ledger.request(action.__class__(**{**_fields(action), "controllers": (A.id,)}))
+    request = case.ledger.request(fetch(0, case.ref, A, B, by=[A]))
     assert [line.line.identity for line in request.lines] == [A.id]
     case.notary.done(request)
-
-
-def _fields(action: object) -> dict[str, object]:
-    return {name: getattr(action, name) for name in action.__struct_fields__}  # type: ignore[attr-defined] # a Struct
 
 
 @pytest.mark.parametrize("kind", ["consume", "use", "fetch"])
@@ -105,7 +100,7 @@ def test_a_locked_ref_is_refused_in_every_kind_of_entry(case: Case, kind: str) -
     case.notary.done(
         lock_request(case.notary, case.ledger, case.ref, A, B, to=other.id, until=NOW.plus_ms(HOUR_MS))
     )  # fmt: skip
-    actions = {
+    actions: dict[str, Action] = {
         "consume": exercise(0, case.ref, A, B), "use": exercise(0, case.ref, A, B, consuming=False),
         "fetch": fetch(0, case.ref, A, B),
     }  # fmt: skip

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -69,7 +70,8 @@ class _Worker:
             self.wait(self._pending[-1])
 
     def close(self) -> None:
-        self._input.close()
+        with suppress(OSError):  # it has ended already
+            self._input.close()
         self._process.wait()
         self._output.close()
 
