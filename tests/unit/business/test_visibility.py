@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.business.ledger import Ledger, Outcome, numbers_in, seen_by, shown
-from tests.unit.business.scenario import BANK, L2, LINES, TERMS, B, K, L, Play, S, day, eur
+from tests.unit.business.ledger import Ledger, Outcome, engine, numbers_in, seen_by, shown
+from tests.unit.business.scenario import BANK, CN_1, L2, LINES, TERMS, B, K, L, Play, S, day, eur
 
 from interfirm.business.cash.contract import Cash
 from interfirm.business.factoring.advance import Advance
 from interfirm.business.factoring.contract import Taken
-from interfirm.contracts.language import Party
+from interfirm.business.invoices.contract import Invoice, Reason
+from interfirm.contracts.language import Party, Private
 from interfirm.contracts.types import Create, Exercise, walk
 
 PRIVATE_TO_S_AND_L = {"Facility", "Exposure", "Offer", "Financing", "Advance", "TrustCollection", "TrustMoney"}
@@ -143,3 +144,45 @@ def test_silent_factoring_tells_the_buyer_nothing() -> None:
     assert play.ledger.get(Advance, taken.advance).price.advance == eur("114870.59")
     assert play.ledger.active(Cash)[-1].amount == eur("85129.41")
     assert day(10, 8) == play.ledger.get(Advance, taken.advance).accrued_to
+
+
+def accepted_and_sold() -> tuple[Play, object, object]:
+    play = Play()
+    opened = play.facility()
+    accepted = play.to_acceptance()
+    assert accepted.receivable is not None
+    taken = play.take(
+        play.offer(accepted.receivable, opened), opened.exposure, play.verify(accepted.receivable),
+        play.cash(L, "200000.00", day(10, 1)),
+    )  # fmt: skip
+    return play, accepted.invoice, taken.receivable
+
+
+def test_the_lender_learns_that_a_part_is_disputed_and_not_why() -> None:
+    play, invoice, right = accepted_and_sold()
+    on = day(10, 9)
+    play.ledger.exercise(
+        invoice, Invoice.dispute, signed=[S, B, L], on=on, receivable=right, number="CASE-1", amount=eur("812.50"),  # type: ignore[arg-type]  # a ref
+        reason=Reason.QUALITY, lines=("2",), on_=on,
+    )  # fmt: skip
+    seen = seen_by(play.ledger.history[-1], L)
+    assert [shown(action) for action in seen] == ["fetch Receivable", "Receivable.dispute", "create Receivable"]
+
+
+def test_the_lender_that_agrees_to_a_credit_sees_the_credit_note() -> None:
+    play, invoice, right = accepted_and_sold()
+    note = CN_1.replace(number="CN-2", issued=day(10, 9))
+    play.ledger.exercise(
+        invoice, Invoice.credit, signed=[S, B, L], on=day(10, 9), note=note, exact=True, receivable=right, holder=L  # type: ignore[arg-type]  # a ref
+    )  # fmt: skip
+    assert "create CreditNote" in [shown(action) for action in seen_by(play.ledger.history[-1], L)]
+
+
+def test_private_fields_are_commitments_in_every_payload() -> None:
+    play = Play()
+    contact: Private[str] = Private(bytes(range(32)))
+    play.issue(seller_contact=contact, internal_note=contact)
+    assert engine().named("invoices.Invoice").private_fields == [
+        "objection", "seller_contact", "buyer_contact", "internal_note",
+    ]  # fmt: skip
+    assert play.ledger.only(Invoice).seller_contact == contact
