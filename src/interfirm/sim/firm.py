@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from interfirm.base.turn import TurnLoop
 from interfirm.contracts.packages import Engine
-from interfirm.node.books import Books
+from interfirm.ledger.builder import Draft
+from interfirm.node.books import Books, Plan
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.machine import ENDED, FlowEngine
 from interfirm.node.flows.messages import PrivateValue
@@ -16,6 +18,7 @@ from interfirm.node.flows.types import AnsweredPerson, AskedFlow, TellProgress
 from interfirm.node.node import HeardTell, Node, Refused, WakeAt
 from interfirm.node.policy import Policy
 from interfirm.node.services import Services
+from interfirm.node.vault.turn import Turn
 from interfirm.sim.parties import Firm, Population
 from interfirm.sim.process import Killed, Process, Surroundings
 from interfirm.sim.sqlite import AFTER, BEFORE, SimVault, open_vault
@@ -29,6 +32,18 @@ EngineMaker = Callable[[Services], FlowEngine]
 def honest_engine(services: Services) -> FlowEngine:
     """The production's flow engine with the stock flows."""
     return FlowEngine(FLOWS, services, opened_by_peers=OPENED_BY_PEERS)
+
+
+class WatchedBooks(Books):
+    """Books that show everything that is built, for the checkers."""
+
+    built: Callable[[Draft], None]
+
+    def draft(self, plan: Plan, **options: Any) -> Draft:
+        """See Books."""
+        made = super().draft(plan, **options)
+        self.built(made)
+        return made
 
 
 class SimFirm(Process):
@@ -48,6 +63,7 @@ class SimFirm(Process):
         path: Path,
         policy: Policy,
         window_ms: int,
+        built: Callable[[Draft], None],
         flow_engine: EngineMaker = honest_engine,
     ) -> None:
         super().__init__(firm.name, firm.identity, around)
@@ -60,6 +76,7 @@ class SimFirm(Process):
         self._path = path
         self._policy = policy
         self._window_ms = window_ms
+        self._built = built
         self._flow_engine = flow_engine
         self._asked: dict[str, tuple[AskedFlow, tuple[PrivateValue, ...]]] = {}
         self._release_left: int | None = None
@@ -69,7 +86,8 @@ class SimFirm(Process):
 
     def _start(self) -> None:
         self.vault = open_vault(self._path, self._engine)
-        books = Books(self.firm.keys, self._engine, self._population, self._population.network)
+        books = WatchedBooks(self.firm.keys, self._engine, self._population, self._population.network)
+        books.built = self._built
         self.services = Services(
             books, policy=self._policy, random=self.random.randbytes, names=self._population.name_of,
             default_notary=self._population.notaries[0].id, window_ms=self._window_ms,
@@ -126,6 +144,17 @@ class SimFirm(Process):
                 self._hand_in(*self._asked[name])
             else:
                 self._note(name, record.state)
+
+    @contextmanager
+    def reading(self) -> Iterator[Turn]:
+        """Look into the vault, also where the process is down."""
+        vault = self.vault if self.up else open_vault(self._path, self._engine)
+        try:
+            with vault.read() as turn:
+                yield turn
+        finally:
+            if vault is not self.vault:
+                vault.close()
 
     def unanswered(self) -> list[str]:
         """Flows asked for that have not ended."""

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from interfirm.contracts.packages import Engine, bundle
+from interfirm.ledger.builder import Draft
 from interfirm.node.policy import Policy, Rule, Verdict
 from interfirm.sim.agenda import Agenda
 from interfirm.sim.dishonest import Liar
@@ -54,6 +55,9 @@ class World:
         keep_trace: bool = False,
     ) -> None:
         self.seed = seed
+        self.climate = faults
+        self.at_rest = False
+        self.drafts: dict[bytes, Draft] = {}
         self.engine = engine or trade_engine()
         self.agenda = Agenda(START_MS)
         self.trace = Trace(keep=keep_trace)
@@ -85,7 +89,7 @@ class World:
         last = number == len(self.population.firms) - 1
         made = SimFirm(
             firm, self.around, population=self.population, engine=self.engine, path=path, policy=policy,
-            window_ms=WINDOW_MS,
+            window_ms=WINDOW_MS, built=self._built,
         )  # fmt: skip
         if last and self.around.faults.dishonest:
             Liar(made).corrupt()
@@ -118,7 +122,8 @@ class World:
 
     def run(self, ms: int) -> bool:
         """Let time pass; False where something is still planned after it."""
-        return self.agenda.run(until_ms=self.agenda.now_ms + ms, actions_max=ACTIONS_MAX)
+        self.at_rest = self.agenda.run(until_ms=self.agenda.now_ms + ms, actions_max=ACTIONS_MAX)
+        return self.at_rest
 
     def heal(self) -> bool:
         """End all faults, bring everybody back, and let them finish; False where they do not come to rest."""
@@ -145,6 +150,9 @@ class World:
         self.around.network.cut(side)
         self.agenda.after(self.random.randint(1, faults.partition_ms_max), self.around.network.heal)
         self._plan_partition()
+
+    def _built(self, draft: Draft) -> None:
+        self.drafts[draft.id] = draft
 
     def _delivered(self, sender: bytes, receiver: bytes, body: bytes) -> None:
         self.seen.setdefault((sender, receiver), {})[body] = None

@@ -42,7 +42,7 @@ class Draft(Template):
         return tx.create(
             Bill(
                 supplier=self.supplier, debtor=self.debtor, holder=self.supplier, amount=self.amount,
-                number=self.number, mark=self.mark,
+                number=self.number,
             )  # fmt: skip
         )
 
@@ -64,8 +64,6 @@ class Bill(Template):
     """How much."""
     number: str
     """The supplier's number for it: one debt a number, for ever."""
-    mark: str
-    """A word that occurs nowhere else."""
     sold: int = 0
     """How often it was sold."""
 
