@@ -188,10 +188,10 @@ def check_request(request: CertificateRequest, *, network: str) -> ed25519.Ed255
         raise Refusal("request.signature", "the organisation's key did not sign this request") from refusal
     try:
         tls = x509.load_der_x509_csr(request.tls_request)
-    except ValueError as error:
+        key, proven = tls.public_key(), tls.is_signature_valid
+    except _UNREADABLE as error:
         raise Refusal("request.malformed", "this is not a PKCS#10 request", reason=str(error)) from error
-    key = tls.public_key()
-    if not isinstance(key, ed25519.Ed25519PublicKey) or not tls.is_signature_valid:
+    if not isinstance(key, ed25519.Ed25519PublicKey) or not proven:
         raise Refusal("request.signature", "the TLS key is not Ed25519 or did not sign its request")
     return key
 

@@ -145,11 +145,8 @@ def _disconnected(session: Session, at_ms: int, limits: Limits) -> Step:
 
 def _silent(session: Session, at_ms: int, limits: Limits) -> Step:
     """The peer did not answer in time: less at once, and a new connection in case this one is dead."""
-    waiting = bool(session.outbox) or (session.connected and not session.greeted)
-    session = session.replace(due_at_ms=None)
-    if not waiting:
-        return session, []
-    session = session.replace(sent=session.acknowledged, allowance=1, retries=session.retries + 1)
+    assert session.outbox or (session.connected and not session.greeted), "a time is set only while something waits"
+    session = session.replace(sent=session.acknowledged, allowance=1, retries=session.retries + 1, due_at_ms=None)
     effects: list[Effect] = [Connect(peer=session.peer)]
     if session.connected and not session.greeted:
         effects.append(_hello(session, answer_wanted=True))

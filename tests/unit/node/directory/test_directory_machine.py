@@ -13,7 +13,7 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.signatures import Ed25519Signer, Signer
 from interfirm.node.directory import folder as files
-from interfirm.node.directory.checks import sign_entry
+from interfirm.node.directory.checks import newer, sign_entry
 from interfirm.node.directory.machine import as_plain, by_identity, by_name, by_registration, step, with_role
 from interfirm.node.directory.types import Directory, Endpoint, Entry, HeardEntry, Role, SignedEntry, StoreEntry
 from interfirm.node.identity.authority import Authority
@@ -144,6 +144,10 @@ def test_the_higher_serial_stands_whichever_comes_first() -> None:
 def test_two_entries_with_one_serial_are_a_fork() -> None:
     other = signed(endpoints=(Endpoint(host="other.example", port=2),))
     assert refused(other, heard(FIRST)) == "directory.fork"
+
+
+def test_one_entry_signed_twice_is_no_fork() -> None:
+    assert newer(FIRST, FIRST.replace(signature=bytes(64))) is FIRST
 
 
 def test_a_registration_number_belongs_to_one_identity() -> None:

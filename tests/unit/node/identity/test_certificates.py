@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from interfirm.base.errors import Refusal
 from interfirm.base.signatures import Ed25519Signer
-from interfirm.node.identity import certificates
+from interfirm.node.identity import certificates, sealed
 from interfirm.node.identity.authority import Authority, read_revocations, read_trust, to_pem
 from interfirm.node.identity.certificates import NodeKeys, Period
 from interfirm.node.identity.checks import (
@@ -30,7 +30,7 @@ from interfirm.node.identity.checks import (
 )
 from interfirm.node.identity.keystore import KeyStore, Secrets, check_unsplit
 from interfirm.node.identity.sealed import COST_DEVELOPMENT
-from interfirm.node.identity.types import Purpose, Subject
+from interfirm.node.identity.types import Purpose, Subject, request_digest
 
 NOW_MS = 1_800_000_000_000
 DAY_MS = 86_400_000
@@ -351,3 +351,50 @@ def test_openssl_agrees_on_revocation_and_on_foreign_subjects(tmp_path: Path) ->
         (ca / f"{name}.pem").write_bytes(to_pem(data))
     (ca / "n.pem").write_bytes(to_pem(node(network="other")))
     assert "permitted subtree" in openssl_verify(ca, *at)
+
+
+def requested(tls_request: bytes) -> str:
+    """What a request is refused for whose TLS part is another, all else being signed well."""
+    request = STORE.request("demo", SUBJECT).replace(tls_request=tls_request)
+    with pytest.raises(Refusal) as caught:
+        AUTHORITY.issue(request.replace(signature=STORE.signer.sign(request_digest(request))), at_ms=NOW_MS)
+    return caught.value.code
+
+
+@given(st.binary(max_size=100))
+def test_a_request_whose_tls_part_cannot_be_read_is_refused(data: bytes) -> None:
+    assert requested(data) == "request.malformed"
+
+
+@given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
+def test_a_request_whose_tls_part_was_changed_is_refused(position: int, change: int) -> None:
+    data = bytearray(STORE.request("demo", SUBJECT).tls_request)
+    data[position % len(data)] ^= change
+    assert requested(bytes(data)) in ("request.malformed", "request.signature")
+
+
+def test_a_request_for_a_tls_key_of_another_kind_is_refused() -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    wish = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    assert requested(wish.public_bytes(Encoding.DER)) == "request.signature"
+
+
+def test_an_authority_that_is_not_there_or_damaged_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=r"trust\.missing"):
+        read_trust(tmp_path)
+    with pytest.raises(Refusal, match=r"revocations\.missing"):
+        read_revocations(tmp_path, AUTHORITY.trust, at_ms=NOW_MS)
+    with pytest.raises(Refusal, match=r"keystore\.missing"):
+        Authority.open(tmp_path, b"pass")
+    (tmp_path / "trust.json").write_text("{}")
+    with pytest.raises(Refusal, match=r"trust\.damaged"):
+        read_trust(tmp_path)
+    sealed.write(tmp_path / "authority.keys", b"\xc1", b"pass", public={}, cost=COST_DEVELOPMENT)
+    with pytest.raises(Refusal, match=r"keystore\.damaged"):
+        Authority.open(tmp_path, b"pass")
+
+
+def test_a_network_has_a_plain_name() -> None:
+    for name in ("", "Demo", "a b", "-a", "a" * 64):
+        with pytest.raises(Refusal, match=r"identity\.network"):
+            Authority.generate(name, at_ms=NOW_MS)

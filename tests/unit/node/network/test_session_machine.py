@@ -293,6 +293,23 @@ def test_the_same_frames_spread_over_time_are_no_flood() -> None:
         assert kinds(node.hears(data(1), at_ms=second * 1000)) == [SendFrame]
 
 
+def test_silence_of_a_peer_that_nothing_waits_for_is_no_silence() -> None:
+    node = Node(kept=Kept(peer=BERT, epoch=1, outbox=(message(1),)))
+    node.hears(greeting(heard_epoch=1, heard=1))
+    assert node.does(Ticked(at_ms=10**6)) == []
+    node.does(SawConnected(peer=BERT, at_ms=10**6))
+    node.does(SawDisconnected(peer=BERT, at_ms=10**6))
+    assert node.does(Ticked(at_ms=10**7)) == []
+
+
+def test_a_peer_that_does_not_answer_a_greeting_is_greeted_again() -> None:
+    node = Node()
+    node.does(SawConnected(peer=BERT, at_ms=1))
+    assert [type(e.frame) for e in node.does(Ticked(at_ms=1000)) if isinstance(e, SendFrame)] == [Hello]
+    node.hears(greeting(), at_ms=1001)
+    assert node.does(Ticked(at_ms=10**6)) == []
+
+
 def test_committing_what_was_not_delivered_is_a_bug() -> None:
     node = Node()
     node.hears(data(1))
