@@ -9,7 +9,7 @@ from tests.unit.business.ledger import Ledger, party, refused
 from tests.unit.business.scenario import HALDEN, NORDMARK, S_ACCOUNT, B, S, day, iban
 
 from interfirm.business.companies.accounts import account_of
-from interfirm.business.companies.contract import AccountStatus, BankAccount, Company, CompanyStatus
+from interfirm.business.companies.contract import AccountStatus, BankAccount, Company, CompanyStatus, require_firm
 from interfirm.business.companies.identifiers import (
     require_enterprise_number,
     require_gln,
@@ -144,3 +144,51 @@ def test_an_account_is_withdrawn_once() -> None:
         ledger.exercise(ref, BankAccount.withdraw, signed=[S], on=ON)
     with refused("the account is not pending"):
         ledger.exercise(ref, BankAccount.confirm, signed=[S, B], on=day(8, 6), approval=Hash(bytes(32)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"lei": "5493001KJTIIGC8Y1R13"}, "this is no LEI"),
+        ({"gln": "4006381333932"}, "the GLN's check digit is wrong"),
+        ({"name": ""}, "a firm has a name and a tax number"),
+        ({"tax_id": ""}, "a firm has a name and a tax number"),
+    ],
+    ids=["lei", "gln", "name", "tax number"],
+)
+def test_a_firm_goes_by_valid_identifiers(changes: dict[str, str], reason: str) -> None:
+    foreign = NORDMARK.replace(registration_scheme="0060", lei="5493001KJTIIGC8Y1R12", gln="4006381333931")
+    require_firm(foreign)
+    with refused(reason):
+        require_firm(foreign.replace(**changes))
+
+
+def test_a_firm_is_neither_its_own_registrar_nor_its_own_payer() -> None:
+    with refused("a firm does not vouch for itself"):
+        Ledger().create(Company(firm=S, registrar=S, facts=NORDMARK), signed=[S], on=ON)
+    account = BankAccount(firm=S, payer=S, account=S_ACCOUNT, announced=ON)
+    with refused("firm and payer differ"):
+        Ledger().create(account, signed=[S], on=ON)
+    with refused("days are counted forward"):
+        Ledger().create(account.replace(payer=B, cool_off_days=-1), signed=[S], on=ON)
+
+
+def test_an_announced_account_has_right_check_digits() -> None:
+    wrong = S_ACCOUNT.replace(iban=S_ACCOUNT.iban[:-1] + str((int(S_ACCOUNT.iban[-1]) + 1) % 10))
+    with refused("the IBAN's check digits are wrong"):
+        Ledger().create(BankAccount(firm=S, payer=B, account=wrong, announced=ON), signed=[S], on=ON)
+
+
+@pytest.mark.parametrize(
+    ("check", "text", "reason"),
+    [
+        (require_iban, "DE893704004405", "an IBAN has 15 to 34 characters"),
+        (require_iban, "de89370400440532013000", "only digits and capital letters are allowed"),
+        (require_gln, "400638133393", "a GLN has 13 digits"),
+        (require_gln, "400638133393X", "only digits are allowed"),
+        (require_enterprise_number, "987654394", "an enterprise number has 10 digits"),
+    ],
+)
+def test_a_misspelt_identifier_is_refused(check: Callable[[str], None], text: str, reason: str) -> None:
+    with refused(reason):
+        check(text)

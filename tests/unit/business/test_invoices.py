@@ -24,6 +24,7 @@ from tests.unit.business.scenario import (
     line,
 )
 
+from interfirm.business.agreements.contract import Agreement
 from interfirm.business.invoices.contract import (
     Action,
     AutoAcceptance,
@@ -35,7 +36,7 @@ from interfirm.business.invoices.contract import (
     Reason,
     working_days_after,
 )
-from interfirm.business.invoices.document import Document, require_document
+from interfirm.business.invoices.document import AllowanceCharge, Document, require_document
 from interfirm.business.payments.contract import Obligation
 from interfirm.business.receivables.contract import Receivable
 from interfirm.contracts.language import Hash, Quantity, Rate, Ref, UnitPrice
@@ -140,6 +141,33 @@ def test_a_line_is_quantity_times_price_when_made_here() -> None:
 def test_a_line_price_may_be_for_a_base_quantity() -> None:
     each = LINES[0].replace(price=UnitPrice.of(eur("6250.00")), base_quantity=Quantity(1000, 1, "C62"))
     require_document(INV_1.replace(lines=(each, LINES[1])), True)
+
+
+def test_a_line_has_allowances_and_charges_of_its_own() -> None:
+    off = AllowanceCharge(charge=False, amount=eur("100.00"), reason="Discount", category="S", rate=VAT)
+    on = off.replace(charge=True, amount=eur("30.00"), reason="Packing")
+    dearer = LINES[0].replace(price=UnitPrice.of(eur("62.57")), allowances=(off, on))
+    require_document(INV_1.replace(lines=(dearer, LINES[1])), True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"price": UnitPrice.of(eur("-1.00"))}, "BR-27: a price is not negative"),
+        ({"base_quantity": Quantity(0, 0, "C62")}, "a price is for more than nothing"),
+    ],
+    ids=["price", "base"],
+)
+def test_a_line_is_priced_sensibly(changes: dict[str, Any], reason: str) -> None:
+    with refused(reason):
+        require_document(INV_1.replace(lines=(LINES[0].replace(**changes), LINES[1])), True)
+
+
+def test_a_document_allowance_lowers_what_is_taxed() -> None:
+    less = document("INV-5", LINES, issued=ON, due=day(11, 19), freight="-250.00")
+    part = less.allowances[0].replace(charge=False, amount=eur("250.00"))
+    totals = less.totals.replace(charges=eur("0.00"), allowances=eur("250.00"))
+    require_document(less.replace(allowances=(part,), totals=totals), True)
 
 
 def test_what_is_taxed_is_what_the_lines_say() -> None:
@@ -324,6 +352,29 @@ def test_a_price_above_the_agreed_one_by_more_than_the_tolerance_is_refused(play
         play.accept(play.issue(dearer("63.76", "63760.00").replace(number="INV-3"), agreement=agreement))
 
 
+def test_what_the_agreement_does_not_price_the_buyer_judges(play: Billing) -> None:
+    lines = (*LINES, line("3", "X9", 1, "5.00", "5.00"))
+    invoice = play.issue(document("INV-4", lines, issued=day(10, 5), due=day(11, 19)), agreement=play.agreement())
+    assert play.accept(invoice).receivable is not None
+
+
+def test_an_agreement_between_others_is_not_relied_on(play: Billing) -> None:
+    other = play.ledger.get(Agreement, play.agreement()).replace(parties=(S, K), signed=(S, K), number="MSA-9")
+    ref = play.ledger.create(other, signed=[S, K], on=ON)
+    with refused("the agreement is between others"):
+        play.accept(play.issue(agreement=ref))
+
+
+def test_a_price_in_another_currency_than_agreed_is_refused(play: Billing) -> None:
+    invoice = invoice_of(INV_1)
+    agreement = play.ledger.get(Agreement, play.agreement())
+    dollars = tuple(
+        term.replace(price=UnitPrice(term.price.value, term.price.scale, "USD")) for term in agreement.terms.prices
+    )
+    with refused("another currency was agreed"):
+        invoice.require_agreed(agreement.replace(terms=agreement.terms.replace(prices=dollars)))
+
+
 def test_an_earlier_due_day_than_agreed_is_refused(play: Billing) -> None:
     with refused("the invoice is due before the agreed day"):
         play.accept(play.issue(INV_1.replace(due=day(11, 18)), agreement=play.agreement()))
@@ -461,6 +512,21 @@ def test_what_is_credited_after_payment_is_owed_back(play: Billing) -> None:
     assert play.ledger.get(Receivable, credited.receivable).outstanding == eur("0")
     debt = play.ledger.get(Obligation, credited.refund)
     assert (debt.obligor, debt.obligee, debt.face) == (S, B, eur("858.13"))
+
+
+def test_what_is_credited_after_full_payment_is_owed_back_in_full(play: Billing) -> None:
+    invoice, right = sold(play)
+    entry = play.entry("136125.00", ON)
+    paid = play.ledger.exercise(right, Receivable.pay_down, signed=[B, L], on=ON, entry=entry, amount=eur("136125.00"))
+    credited = play.credit(invoice, CN_1, S, B, L, receivable=paid, holder=L)
+    assert play.ledger.get(Obligation, credited.refund).face == eur("983.13")
+
+
+def test_what_was_prepaid_and_is_credited_is_owed_back(play: Billing) -> None:
+    prepaid = INV_1.replace(totals=INV_1.totals.replace(prepaid=INV_1.totals.gross, payable=eur("0")))
+    credited = play.credit(play.accept(play.issue(prepaid)).invoice)
+    assert credited.receivable is None
+    assert play.ledger.get(Obligation, credited.refund).face == eur("983.13")
 
 
 def test_a_written_off_invoice_says_so(play: Billing) -> None:

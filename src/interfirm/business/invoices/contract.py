@@ -358,11 +358,9 @@ class Invoice(Template):
     @choice(by="seller")
     def answer(self, tx: Transaction, note: Private[str] | None) -> Ref[Invoice]:
         """Answer an objection; a queried invoice is being worked on again."""
-        objection = self.objection
+        objection = None if self.objection is None else self.objection.replace(dealt_with=True, note=note)
         objected = self.status == InvoiceStatus.QUERIED or self.status == InvoiceStatus.COND_ACCEPTED
         require(objected and objection is not None, "there is no objection to answer", status=self.status)
-        if objection is not None:
-            objection = objection.replace(dealt_with=True, note=note)
         status = InvoiceStatus.IN_PROCESS if self.status == InvoiceStatus.QUERIED else self.status
         return self.next_version(tx, self.replace(status=status, objection=objection))
 
