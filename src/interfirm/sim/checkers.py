@@ -41,8 +41,17 @@ class Evidence:
             firm.name: _contracts(self.world, firm) for firm in self.world.firms
         }
 
-    @property
-    def consumers(self) -> dict[ContractRef, list[bytes]]:
+        self.consumers = self._consumers()
+        self.made = {
+            ContractRef(name, node.action.index): node.action
+            for name in self.accepted
+            if name in self.world.drafts
+            for node in self.world.drafts[name].nodes
+            if isinstance(node.action, Create)
+        }
+        """Every contract that exists or existed, as its builder made it."""
+
+    def _consumers(self) -> dict[ContractRef, list[bytes]]:
         """The accepted transactions that consumed each contract."""
         found: dict[ContractRef, list[bytes]] = defaultdict(list)
         for name, acceptance in self.accepted.items():
@@ -100,8 +109,9 @@ def vaults_agree(evidence: Evidence) -> Findings:
     found = []
     consumers = evidence.consumers
     for ref, stored in evidence.contracts().items():
-        if ref.transaction not in evidence.accepted:
-            found.append(f"{_name(ref)} is in a vault, and no notary accepted it")
+        made = evidence.made.get(ref)
+        if made is None or (made.template, made.payload) != (stored.template, stored.payload):
+            found.append(f"{_name(ref)} is in a vault, and no accepted transaction made it so")
         consumer = consumers[ref][0] if ref in consumers else None
         for firm in evidence.world.honest:
             if firm.identity in (*stored.signatories, *stored.observers):
@@ -125,14 +135,13 @@ def _disagreements(
 
 def amounts_conserved(evidence: Evidence) -> Findings:
     """For each issuer and currency, the cash that exists is what was issued less what was redeemed."""
-    consumed = evidence.consumers
     balance: dict[tuple[bytes, str], int] = defaultdict(int)
-    for ref, stored in evidence.contracts().items():
-        if stored.template.name == "Cash" and ref not in consumed:
-            cash: Cash = codec.from_plain(stored.payload, Cash)
+    for ref, made in evidence.made.items():
+        if made.template.name == "Cash" and ref not in evidence.consumers:
+            cash: Cash = codec.from_plain(made.payload, Cash)
             balance[cash.issuer.id, cash.amount.currency] += cash.amount.minor
-        elif stored.template.name == "Redemption":
-            paid: Redemption = codec.from_plain(stored.payload, Redemption)
+        elif made.template.name == "Redemption":
+            paid: Redemption = codec.from_plain(made.payload, Redemption)
             balance[paid.issuer.id, paid.amount.currency] += paid.amount.minor
     for asked in evidence.workload.tries:
         firm = next(firm for firm in evidence.world.firms if firm.name == asked.firm)
@@ -142,11 +151,14 @@ def amounts_conserved(evidence: Evidence) -> Findings:
 
 
 def nothing_leaked(evidence: Evidence) -> Findings:
-    """Nobody was delivered a seed or a word of an action or contract that it is not entitled to see."""
+    """No honest firm or notary said a seed or a word of an action or contract to somebody who may not see it."""
     world = evidence.world
+    liars = {firm.identity for firm in world.firms if not firm.honest}
     sight = _Sight(evidence)
     delivered: dict[bytes, tuple[set[bytes], set[bytes]]] = {}
-    for (_, receiver), bodies in world.seen.items():
+    for (sender, receiver), bodies in world.seen.items():
+        if sender in liars:
+            continue
         strings, marks = delivered.setdefault(receiver, (set(), set()))
         for body in bodies:
             strings.update(_STRING.findall(body))

@@ -19,6 +19,7 @@ from interfirm.node.node import HeardTell, Node, Refused, WakeAt
 from interfirm.node.policy import Policy
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
+from interfirm.sim.dishonest import LyingEngine, spend_again
 from interfirm.sim.parties import Firm, Population
 from interfirm.sim.process import Killed, Process, Surroundings
 from interfirm.sim.sqlite import AFTER, BEFORE, SimVault, open_vault
@@ -26,14 +27,6 @@ from interfirm.sim.sqlite import AFTER, BEFORE, SimVault, open_vault
 PARTLY = "killed while releasing effects"
 PERSON_MS_MAX = 2_000
 ENDED_ANYHOW = (*ENDED, "failed")
-EngineMaker = Callable[[Services], FlowEngine]
-
-
-def honest_engine(services: Services) -> FlowEngine:
-    """The production's flow engine with the stock flows."""
-    return FlowEngine(FLOWS, services, opened_by_peers=OPENED_BY_PEERS)
-
-
 class WatchedBooks(Books):
     """Books that show everything that is built, for the checkers."""
 
@@ -64,11 +57,11 @@ class SimFirm(Process):
         policy: Policy,
         window_ms: int,
         built: Callable[[Draft], None],
-        flow_engine: EngineMaker = honest_engine,
+        honest: bool = True,
     ) -> None:
         super().__init__(firm.name, firm.identity, around)
         self.firm = firm
-        self.honest = flow_engine is honest_engine
+        self.honest = honest
         self.ended: dict[str, str] = {}
         """State of each flow that this firm's user asked for and that has ended."""
         self._population = population
@@ -77,7 +70,6 @@ class SimFirm(Process):
         self._policy = policy
         self._window_ms = window_ms
         self._built = built
-        self._flow_engine = flow_engine
         self._asked: dict[str, tuple[AskedFlow, tuple[PrivateValue, ...]]] = {}
         self._release_left: int | None = None
         self._person_at: int | None = None
@@ -93,13 +85,22 @@ class SimFirm(Process):
             default_notary=self._population.notaries[0].id, window_ms=self._window_ms,
         )  # fmt: skip
         notaries = {notary.id: notary.identity for notary in self._population.notaries}
-        self.node = Node(self.vault, self._flow_engine(self.services), notary_peers=notaries)
+        self.node = Node(self.vault, self._flows(), notary_peers=notaries)
         self.loop = TurnLoop(self.node.turn, self._release)
         self.vault.fate = self._fate
+        self.vault.lie = None if self.honest else spend_again
         for effect in self.node.start(self.clock_ms()):
             self._release(effect)
         self._ask_again()
         self._look_at_inbox()
+
+    def _flows(self) -> FlowEngine:
+        if self.honest:
+            return FlowEngine(FLOWS, self.services, opened_by_peers=OPENED_BY_PEERS)
+        return LyingEngine(self.services, self.random, self._lied, self.around.faults.lie_ppm)
+
+    def _lied(self, lie: str) -> None:
+        self.around.trace.inject(self.around.agenda.now_ms, self.name, lie)
 
     def _die(self) -> None:
         self._release_left = self._person_at = None

@@ -32,6 +32,8 @@ from interfirm.sim.world import World
 
 EVERY_MS = 700
 """Mean time from one thing to the next."""
+LIAR_RATE = 0.7
+"""How often the liar, if there is one, does something too, by thing done."""
 PAGE = 200
 WEIGHTS = {
     "issue": 3, "move": 4, "divide": 1, "merge": 1, "draft": 4, "accept": 6, "reject": 1, "offer": 4, "take": 6, "pay": 4,
@@ -68,6 +70,8 @@ class Workload:
         self._transactions = transactions
         self._used: set[ContractRef] = set()
         self._numbers: dict[bytes, list[str]] = {}
+        self._acting = world.honest
+        self._liars = [firm for firm in world.firms if not firm.honest]
         self._foolish_left = transactions // 8
         self._risky_left = transactions // 6
         self._actions: dict[str, Callable[[], bool]] = {
@@ -93,6 +97,8 @@ class Workload:
         order = sorted(names, key=lambda name: self.random.random() ** (1 / WEIGHTS[name]), reverse=True)
         if number < 2:
             order.insert(0, "issue")
+        if self._liars and self.random.random() < LIAR_RATE:
+            self._let_liar_act()
         if not any(self._actions[name]() for name in order):
             self.world.agenda.after(EVERY_MS, lambda: self._act(number))
 
@@ -225,22 +231,33 @@ class Workload:
         self._exercise(firm, stored, "pay", cash=_ref(cash))
         return True
 
-    def attack(self) -> bool:
+    def _let_liar_act(self) -> None:
+        """The liar does business of its own, or tries to spend twice; none of it counts as tried."""
+        self._acting = self._liars
+        try:
+            if self.random.random() < 0.3:
+                self._spend_twice()
+            else:
+                names = ("move", "divide", "merge", "draft", "accept", "reject", "offer", "take", "pay")
+                any(self._actions[name]() for name in self.random.sample(names, len(names)))
+        finally:
+            self._acting = self.world.honest
+
+    def _spend_twice(self) -> None:
         """The liar spends one piece of cash twice, at the same time, to two others."""
         spent = [
             (firm, stored, cash)
             for firm, stored, cash in self._held(Cash, status=None)
-            if not firm.honest and cash.owner.id == firm.identity
+            if firm in self._acting and cash.owner.id == firm.identity
         ]
         if not spent:
-            return False
+            return
         firm, stored, cash = self.random.choice(spent)
         for _ in range(2):
             to = self._other(firm)
             if to is not None:
-                self._exercise(firm, stored, "move", attack=True, to=_party(to), amount=cash.amount)
-        self.world.trace.inject(self.world.agenda.now_ms, firm.name, "double spend")
-        return True
+                self._exercise(firm, stored, "move", to=_party(to), amount=cash.amount)
+        self.world.trace.inject(self.world.agenda.now_ms, firm.name, "lie: double spend")
 
     # asking -----------------------------------------------------------------------------------------------------------
 
@@ -253,24 +270,21 @@ class Workload:
         notary: bytes | None = None,
         privates: tuple[PrivateValue, ...] = (),
         issued: Money | None = None,
-        attack: bool = False,
     ) -> None:
         name = f"{action}-{len(self.tries)}"
         arguments = msgspec.msgpack.encode(ExerciseArguments(commands=(command,), notary=notary))
-        self.tries.append(Try(flow=name, firm=firm.name, action=action, issued=issued, attack=attack))
+        self.tries.append(Try(flow=name, firm=firm.name, action=action, issued=issued, attack=not firm.honest))
         firm.ask(AskedFlow(id=name, kind="exercise", arguments=arguments), privates)
 
     def _create(self, template: str, contract: Template) -> CreateCommand:
         code = self.world.engine.named(template)
         return CreateCommand(template=code.id, payload=codec.plain(contract))
 
-    def _exercise(
-        self, firm: SimFirm, stored: StoredContract, choice: str, *, attack: bool = False, **arguments: Any
-    ) -> None:
+    def _exercise(self, firm: SimFirm, stored: StoredContract, choice: str, **arguments: Any) -> None:
         code = self.world.engine.template(stored.template)
         plain = code.choices[choice].arguments_plain(arguments)
         command = ExerciseCommand(ref=stored.ref, template=stored.template, choice=choice, arguments=plain)
-        self._ask(firm, choice, command, attack=attack)
+        self._ask(firm, choice, command)
 
     def _share(self, firm: SimFirm, ref: ContractRef, to: SimFirm) -> None:
         name = f"share-{len(self.shares)}"
@@ -289,7 +303,7 @@ class Workload:
         keep: bool = False,
     ) -> tuple[SimFirm, StoredContract, Any] | None:
         """A contract that somebody may act on, not in use unless somebody is a fool; marked as used unless `keep`."""
-        usable = [each for each in self._held(kind) if each[0].honest and may(each[0], each[2])]
+        usable = [each for each in self._held(kind) if each[0] in self._acting and may(each[0], each[2])]
         free = [each for each in usable if each[1].ref not in self._used]
         if len(free) < len(usable) and self._foolish_left and self.random.random() < 0.1:
             self._foolish_left -= 1
@@ -341,18 +355,14 @@ class Workload:
         return True
 
     def _somebody(self) -> SimFirm | None:
-        up = [firm for firm in self.world.firms if firm.up and firm.honest]
+        up = [firm for firm in self._acting if firm.up]
         return self.random.choice(up) if up else None
 
     def _other(self, firm: SimFirm, *, without: tuple[Party, ...] = ()) -> SimFirm | None:
-        """Somebody else to do business with; the liar only within its ration."""
+        """Somebody else to do business with, honest or not."""
         banned = {firm.identity, *(party.id for party in without)}
         others = [other for other in self.world.firms if other.identity not in banned]
-        honest = [other for other in others if other.honest]
-        if len(honest) < len(others) and self._risky_left and self.random.random() < 0.3:
-            self._risky_left -= 1
-            honest = others
-        return self.random.choice(honest) if honest else None
+        return self.random.choice(others) if others else None
 
     def _is_honest(self, identity: bytes) -> bool:
         firm = self.world.firm_of(identity)

@@ -13,7 +13,6 @@ from interfirm.contracts.packages import Engine, bundle
 from interfirm.ledger.builder import Draft
 from interfirm.node.policy import Policy, Rule, Verdict
 from interfirm.sim.agenda import Agenda
-from interfirm.sim.dishonest import Liar
 from interfirm.sim.faults import NONE, Faults
 from interfirm.sim.firm import SimFirm
 from interfirm.sim.network import Network
@@ -87,13 +86,10 @@ class World:
         path = folder / f"{firm.name}.db"
         new_vault(path, self.engine)
         last = number == len(self.population.firms) - 1
-        made = SimFirm(
+        return SimFirm(
             firm, self.around, population=self.population, engine=self.engine, path=path, policy=policy,
-            window_ms=WINDOW_MS, built=self._built,
+            window_ms=WINDOW_MS, built=self._built, honest=not (last and self.climate.dishonest),
         )  # fmt: skip
-        if last and self.around.faults.dishonest:
-            Liar(made).corrupt()
-        return made
 
     def __enter__(self) -> Self:
         return self
