@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from interfirm.cli import session
-from interfirm.sim.run import Report, run_many, run_world
 
 
 def sim(
@@ -19,6 +18,8 @@ def sim(
     seeds: Annotated[int | None, typer.Option(min=1, help="Run this many worlds, from --seed on.")] = None,
 ) -> None:
     """Run a simulated world; exit 1 if a checker fails or too little was committed."""
+    from interfirm.sim.run import Report, run_many, run_world  # a large room that other commands do not wait for
+
     if seeds is None:
         report = run_world(seed, firms=firms, notaries=notaries, faults=faults, transactions=transactions)
         session.show(report.as_plain())

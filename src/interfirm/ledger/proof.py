@@ -46,6 +46,13 @@ class ProofBundle(Wire, frozen=True):
     moves: tuple[Move, ...] = ()
 
 
+class ReceiptBundle(Wire, frozen=True):
+    """A transaction's id, by the hashes it is made of, and the receipt that it was accepted; nothing of its content."""
+
+    skeleton: Skeleton
+    receipt: bytes
+
+
 class Proved(Value, frozen=True):
     """What a bundle proves: the fields shown, by name, and the identities that signed the making of the contract.
 

@@ -81,11 +81,12 @@ class Books:
 
     # reading ------------------------------------------------------------------------------------------------------
 
-    def lookup(self, turn: Turn) -> interpreter.Lookup:
-        """Contracts by ref: own ones, and those disclosed by others."""
+    def lookup(self, turn: Turn, shown: Sequence[Disclosure] = ()) -> interpreter.Lookup:
+        """Contracts by ref: those shown now, own ones, and those disclosed by others before."""
+        by_ref = {disclosure.ref: disclosure for disclosure in shown}
 
         def find(ref: ContractRef) -> types.Contract:
-            found = self.disclosure(turn, ref)
+            found = by_ref[ref] if ref in by_ref else self.disclosure(turn, ref)
             return types.Contract(template=found.template, payload=found.payload)
 
         return find
@@ -119,15 +120,24 @@ class Books:
         rows = turn.blobs(_DISCLOSED, limit=10_000)
         return [codec.decode(data, Disclosure) for _, data in reversed(rows)]
 
+    def check_disclosed(self, disclosure: Disclosure) -> None:
+        """Refuse a disclosure whose transaction the notary has not accepted; the rest is checked where it is used."""
+        skeleton = disclosure.skeleton
+        if skeleton is None or skeleton.id != disclosure.ref.transaction:
+            raise Refusal("ledger.output-proof", "another transaction than the ref names", index=disclosure.ref.index)
+        self.check_receipt(disclosure.receipt, skeleton.id, skeleton.header.notary)
+
     def keep_disclosed(self, turn: Turn, disclosure: Disclosure) -> None:
         """Keep a contract that somebody disclosed, for use as an input; checked when it is used."""
         turn.blob_put(_DISCLOSED, codec.encode(disclosure.ref), codec.encode(disclosure))
 
     # building -----------------------------------------------------------------------------------------------------
 
-    def plan(self, turn: Turn, commands: Sequence[Command], window: Window) -> Plan:
+    def plan(
+        self, turn: Turn, commands: Sequence[Command], window: Window, shown: Sequence[Disclosure] = ()
+    ) -> Plan:
         """Interpret commands; nothing is written. Raises the refusal of the rule that forbids them."""
-        actions = interpreter.interpret(self.engine, commands, lookup=self.lookup(turn), window=window)
+        actions = interpreter.interpret(self.engine, commands, lookup=self.lookup(turn, shown), window=window)
         claims: dict[bytes, list[bytes]] = {}
         for action in walk(actions):
             if isinstance(action, Create):

@@ -20,8 +20,8 @@ from interfirm.contracts.packages import TemplateCode
 from interfirm.contracts.types import Command, ContractRef, Create, CreateCommand, ExerciseCommand, walk
 from interfirm.ledger.authority import required_signers
 from interfirm.ledger.private import commit_private
-from interfirm.ledger.proof import prove_fields
-from interfirm.ledger.types import View
+from interfirm.ledger.proof import ReceiptBundle, prove_fields
+from interfirm.ledger.types import Skeleton, View
 from interfirm.ledger.verification import names_from, verify_view
 from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
 from interfirm.node.flows.exercise import ExerciseArguments
@@ -159,11 +159,15 @@ class Desk:
         privates: Sequence[PrivateValue] = (),
         note: str = "",
     ) -> Start:
-        """Start the exercise flow for commands; `request` is the client's id, so asking twice is harmless."""
+        """Start the exercise flow for commands; `request` is the client's id, so asking twice is harmless.
+
+        Unless the caller says otherwise, the transaction may be accepted from the beginning of the present day on: so
+        what contracts allow from a day on is allowed on that day.
+        """
         given = arguments or {}
         asked = ExerciseArguments(
             commands=tuple(commands),
-            lower_ms=_moment(given.get("not_before")),
+            lower_ms=self.today().start().ms if given.get("not_before") is None else _moment(given["not_before"]),
             upper_ms=_moment(given.get("until")),
             unreachable=tuple(self.names.identity_of(name) for name in given.get("unreachable", [])),
             note=note or str(given.get("note", "")),
@@ -479,6 +483,31 @@ def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
     return {"bundle": codec.encode(bundle).hex()}
 
 
+def _prove_receipt(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    transaction = bytes.fromhex(_text(arguments, "transaction"))
+    with desk.vault.read() as turn:
+        stored = turn.transaction(transaction)
+    if stored is None or not stored.receipt:
+        raise Refusal("vault.unknown", "this node holds no receipt of that transaction", transaction=transaction)
+    return {"bundle": codec.encode(ReceiptBundle(codec.decode(stored.skeleton, Skeleton), stored.receipt)).hex()}
+
+
+def _disclosed(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    with desk.vault.read() as turn:
+        found = desk.books.disclosed(turn)
+    return {
+        "count": len(found),
+        "disclosed": [
+            {
+                "ref": ref_text(d.ref),
+                "template": desk.template_name(desk.engine.template(d.template)),
+                "fields": desk.forms.write(desk.engine.template(d.template).read(d.payload, d.ref.transaction)),
+            }
+            for d in found
+        ],
+    }
+
+
 def _whoami(desk: Desk, arguments: dict[str, Any]) -> Answer:
     return {"name": desk.names.name_of(desk.me), "identity": desk.me.hex(), "now_ms": desk.now_ms()}
 
@@ -501,6 +530,9 @@ OPERATIONS: dict[str, Operation] = {
     "share": _share,
     "recover": _recover,
     "proof.export": _prove,
+    "proof.receipt": _prove_receipt,
+    "disclosed.count": _disclosed,
+    "disclosed.list": _disclosed,
     "whoami": _whoami,
 }
 """The operations every node has."""

@@ -189,7 +189,7 @@ class NetworkLayout:
         )
 
     def join(self, name: str, registration: str, *, at_ms: int) -> Home:
-        """Add a firm: keys, certificate, registration. Refusal `firm.exists`; it runs after `network up` or `node run`."""
+        """Add a firm: keys, certificate, registration; Refusal `firm.exists`."""
         slug = slug_of(name)
         if any(slug == m.slug or registration == m.registration for m in self.file.members) or slug == "notary":
             raise Refusal("firm.exists", "a firm of this name or number is in the network", firm=name)

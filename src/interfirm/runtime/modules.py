@@ -1,9 +1,9 @@
 """Business modules found by folder: nothing is registered by hand.
 
 A module is a package with a `contract` module (its templates), and may have `commands` with `OPERATIONS` (name ->
-operation of the node's desk), `FLOWS` (name -> flow that operations start), `JUDGES` (policies over proposals) and `WATCHERS` (told of what is recorded). Modules are
-the folders of `interfirm.business`, those named by the entry point group `interfirm.business`, and those a node's
-configuration names.
+operation of the node's desk), `FLOWS` (name -> flow that operations start), `JUDGES` (policies over proposals) and
+`WATCHERS` (told of what is recorded). Modules are the folders of `interfirm.business`, those named by the entry point
+group `interfirm.business`, and those a network's file names.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import msgspec
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import cid
-from interfirm.ledger.proof import ProofBundle, Proved, verify_proof
+from interfirm.ledger.moves import Accepted
+from interfirm.ledger.proof import ProofBundle, Proved, ReceiptBundle, verify_proof
 from interfirm.ledger.receipts.cose import verify_receipt
 from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.node.desk import jsonable
@@ -62,8 +65,20 @@ def verify_file(path: Path, trusted: AnchorFile) -> dict[str, Any]:
     }
 
 
-def verify_bundle(data: bytes, anchor: NotaryAnchor) -> Proved:
-    """What an encoded bundle proves under one notary's anchor."""
+def verify_receipts(folder: Path) -> list[str]:
+    """The transactions of all receipt bundles (`*.proof`) in a folder, checked by its `anchor.json` alone."""
+    trusted = read_anchor(folder / "anchor.json")
+    found = []
+    for path in sorted(folder.glob("*.proof")):
+        bundle = codec.decode(path.read_bytes(), ReceiptBundle)
+        header, transaction = bundle.skeleton.header, bundle.skeleton.id
+        _accepted(trusted.anchor)(bundle.receipt, transaction, header.network, header.notary)
+        found.append(transaction.hex())
+    return found
+
+
+def _accepted(anchor: NotaryAnchor) -> Accepted:
+    """Checks receipts by one notary's anchor."""
 
     def accepted(receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
         if notary != anchor.notary or network != anchor.network:
@@ -71,4 +86,13 @@ def verify_bundle(data: bytes, anchor: NotaryAnchor) -> Proved:
         if verify_receipt(receipt, anchor=anchor).transaction != transaction:
             raise Refusal("receipt.other", "a receipt of another transaction", transaction=transaction)
 
-    return verify_proof(codec.decode(data, ProofBundle), accepted=accepted)
+    return accepted
+
+
+def verify_bundle(data: bytes, anchor: NotaryAnchor) -> Proved:
+    """What an encoded bundle proves under one notary's anchor."""
+    return verify_proof(codec.decode(data, ProofBundle), accepted=_accepted(anchor))
+
+
+if __name__ == "__main__":
+    print(json.dumps({"verified": verify_receipts(Path(sys.argv[1]))}))

@@ -1,4 +1,4 @@
-"""Driving a turn loop with asyncio: wake on events and on time, run turns, keep the process alive until it is stopped."""
+"""Driving a turn loop with asyncio: wake on events and on time, run turns, until the process is stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from interfirm.runtime.clock import Clock
 
 
 class Driver:
-    """Runs turns whenever something waits or a time has come. All in one thread: a machine is never run twice at once."""
+    """Runs turns whenever something waits or a time has come; all in one thread, so never two at once."""
 
     def __init__(self, loop: TurnLoop[Any, Any], clock: Clock) -> None:
         self.loop = loop

@@ -11,6 +11,7 @@ from interfirm.base.hashing import digest
 from interfirm.business.factoring import desk
 from interfirm.business.factoring.advance import Financing
 from interfirm.business.factoring.contract import Offer
+from interfirm.business.invoices.contract import Invoice
 from interfirm.business.receivables.contract import Verification
 from interfirm.contracts.types import ContractRef, Create
 from interfirm.ledger.verification import Verified
@@ -43,12 +44,19 @@ def share_what_is_offered(services: Services, turn: Turn, verified: Verified, no
             made = codec.from_plain(action.payload, Offer)
             if made.seller.id == me:
                 right = ContractRef(made.receivable.transaction, made.receivable.index)
-                _share(services, (right, *_words(services, turn, made)), made.lender.id, ref)
+                about = (right, *_invoices(services, turn, made), *_words(services, turn, made))
+                _share(services, about, made.lender.id, ref)
         elif action.template == services.books.engine.named("receivables.Verification").id:
             word = codec.from_plain(action.payload, Verification)
             if word.holder.id == me:
                 for made in _offers(services, turn, word):
                     _share(services, (ref,), made.lender.id, ref)
+
+
+def _invoices(services: Services, turn: Turn, made: Offer) -> list[ContractRef]:
+    """The offered invoice: a lender sees it after the offer, all but the seller's own notes (which are private)."""
+    found = turn.contracts_of(services.books.engine.named("invoices.Invoice").id, status="active", limit=500)
+    return [row.ref for row in found.rows if codec.from_plain(row.payload, Invoice).key() == made.offered.invoice]
 
 
 def _words(services: Services, turn: Turn, made: Offer) -> list[ContractRef]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
-from interfirm.contracts.types import ContractRef, Create, walk
+from interfirm.contracts.types import Action, ContractRef, Create, Exercise, walk
 from interfirm.ledger.history import History
 from interfirm.ledger.types import View
 from interfirm.node.books import Books
@@ -144,9 +144,7 @@ async def take_shared(ctx: Context, arguments: bytes) -> int:
 def _keep(ctx: Context, shared: Shared) -> None:
     books: Books = ctx.services.books
     for disclosure in shared.disclosures:
-        if disclosure.skeleton is None or disclosure.skeleton.id != disclosure.ref.transaction:
-            raise Refusal("ledger.output-proof", "another transaction than the ref names", index=disclosure.ref.index)
-        books.check_receipt(disclosure.receipt, disclosure.skeleton.id, disclosure.skeleton.header.notary)
+        books.check_disclosed(disclosure)
         books.keep_disclosed(ctx.turn, disclosure)
 
 
@@ -169,12 +167,23 @@ async def prove_claims(ctx: Context, arguments: bytes) -> int:
 
 def _prove(ctx: Context, asked: ClaimsAsked, peer: bytes) -> tuple[bytes, ...]:
     books: Books = ctx.services.books
-    plan = books.plan(ctx.turn, asked.commands, asked.window)
-    mine = plan.claims.get(books.keys.identity, ())
+    me = books.keys.identity
+    for disclosure in asked.inputs:
+        books.check_disclosed(disclosure)
+    plan = books.plan(ctx.turn, asked.commands, asked.window, asked.inputs)
+    mine = plan.claims.get(me, ())
     informed = {party for action in walk(plan.actions) if isinstance(action, Create) for party in action.informees}
-    if not mine or peer not in informed:
+    if not mine or peer not in informed or not all(_delegated(ctx, action, peer) for action in plan.actions):
         raise Refusal("claim.not-entitled", "these commands make no claim of ours that concerns you")
     return books.prove_claims(mine)
+
+
+def _delegated(ctx: Context, action: Action, peer: bytes) -> bool:
+    """Whether the action is the peer's own choice on a contract that binds us: what we let it do by signing that."""
+    if not isinstance(action, Exercise) or action.controllers != (peer,):
+        return False
+    held = ctx.turn.contract(action.ref)
+    return held is not None and ctx.services.books.keys.identity in held.signatories
 
 
 async def give_again(ctx: Context, arguments: bytes) -> int:

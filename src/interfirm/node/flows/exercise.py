@@ -14,7 +14,7 @@ from interfirm.ledger import signing
 from interfirm.ledger.builder import Draft
 from interfirm.ledger.types import TransactionSignature
 from interfirm.ledger.verification import Verified, check_signer
-from interfirm.node.books import Books, Plan, consumed_by
+from interfirm.node.books import Books, Plan, consumed_by, inputs_of
 from interfirm.node.flows.context import Cancelled, Context, Session
 from interfirm.node.flows.finality import receipt_or_never
 from interfirm.node.flows.messages import (
@@ -132,17 +132,24 @@ async def claim_proofs(
             found = books.prove_claims(alphas)
         else:
             with ctx.step("Ask for proofs of claims"):
-                found = await _ask_claims(ctx, owner, commands, window)
+                found = await _ask_claims(ctx, owner, plan, commands, window)
         if len(found) != len(alphas):
             raise Refusal("ledger.claim-proof", "the claims' owner proved others", owner=owner)
         proofs[owner] = dict(zip(alphas, found, strict=True))
     return proofs
 
 
-async def _ask_claims(ctx: Context, owner: bytes, commands: tuple[Command, ...], window: Window) -> tuple[bytes, ...]:
+async def _ask_claims(
+    ctx: Context, owner: bytes, plan: Plan, commands: tuple[Command, ...], window: Window
+) -> tuple[bytes, ...]:
+    """The owner's proofs; it is shown the inputs it will see anyway, and lacks, to run the commands itself."""
+    books: Books = ctx.services.books
+    if not all(owner in action.informees for action in plan.actions):
+        raise Refusal("ledger.claim-proof", "the claims' owner does not see the whole of these commands", owner=owner)
+    inputs = tuple(books.disclosure(ctx.turn, ref) for ref in inputs_of(plan.actions))
     talk = ctx.open(owner, "prove-claims")
     services: Services = ctx.services
-    await talk.send(ClaimsAsked(commands=commands, window=window, inputs=()))
+    await talk.send(ClaimsAsked(commands=commands, window=window, inputs=inputs))
     reply = await talk.receive(ClaimsProved | Declined, until_ms=window.upper.ms, who=services.name_of(owner))
     if reply is None:
         raise Refusal("flow.no-answer", "the claims' owner did not answer in time", party=services.name_of(owner))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 import tempfile
 from collections.abc import Iterable
@@ -38,18 +37,19 @@ class Attachments:
         """
         with told():
             descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=self._folder)
-            try:
-                with os.fdopen(descriptor, "wb", buffering=0) as file:
-                    found = _copy(chunks, file, bytes_max)
-                check(
-                    content is None or hmac.compare_digest(found, content), "vault.attachment-hash",
-                    "the file is another one than was announced", expected=content, found=found,
-                )  # fmt: skip
+        try:
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                found = _copy(chunks, file, bytes_max)
+            check(
+                content is None or found == content, "vault.attachment-hash",
+                "the file is another one than was announced", expected=content, found=found,
+            )  # fmt: skip
+            with told():
                 os.replace(name, self._path(found))
-            except BaseException:
-                os.unlink(name)
-                raise
-            self._sync()
+        except BaseException:
+            os.unlink(name)
+            raise
+        self._sync()
         return found
 
     def open(self, content: bytes) -> BinaryIO:
@@ -78,11 +78,12 @@ class Attachments:
 
     def _sync(self) -> None:
         """The new name survives a loss of power only when the folder was written, too."""
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with told():
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _copy(chunks: Iterable[bytes], file: BinaryIO, bytes_max: int) -> bytes:
@@ -93,12 +94,10 @@ def _copy(chunks: Iterable[bytes], file: BinaryIO, bytes_max: int) -> bytes:
         size += len(chunk)
         check(size <= bytes_max, "vault.attachment-size", "the file is too large", bytes_max=bytes_max)
         digest.update(chunk)
-        _write(file, chunk)
-    os.fsync(file.fileno())
+        left = memoryview(chunk)
+        with told():
+            while left:
+                left = left[file.write(left) :]
+    with told():
+        os.fsync(file.fileno())
     return digest.digest()
-
-
-def _write(file: BinaryIO, chunk: bytes) -> None:
-    left = memoryview(chunk)
-    while left:
-        left = left[file.write(left) :]
