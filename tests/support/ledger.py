@@ -8,6 +8,7 @@ only what it verified itself, with a receipt.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import Any
 
 from interfirm.base import codec
@@ -17,7 +18,15 @@ from interfirm.base.signatures import Ed25519Signer
 from interfirm.base.time import Instant, Window
 from interfirm.contracts import interpreter, language, types
 from interfirm.contracts.packages import Engine, bundle
-from interfirm.contracts.types import Command, ContractRef, Create, CreateCommand, ExerciseCommand, TemplateId
+from interfirm.contracts.types import (
+    Command,
+    Confirmers,
+    ContractRef,
+    Create,
+    CreateCommand,
+    ExerciseCommand,
+    TemplateId,
+)
 from interfirm.ledger import builder, tree
 from interfirm.ledger.authority import highest
 from interfirm.ledger.builder import Draft
@@ -102,6 +111,12 @@ class Notary:
         self.state: dict[tuple[str, bytes], bytes] = {}
         self.now, self.height = NOW, 0
 
+    def copied(self, network: Network) -> Notary:
+        """A notary of its own in the same state, in another network."""
+        made = copy(self)
+        made.network, made.state = network, dict(self.state)
+        return made
+
     def get(self, space: str, key: bytes) -> bytes | None:
         """The state at a key."""
         return self.state.get((space, key))
@@ -149,11 +164,21 @@ class Network:
         self.notaries = {notary.id: notary for notary in (Notary(self, label) for label in notaries.split())}
         self.members: dict[bytes, Member] = {}
         self.disclosures: dict[ContractRef, Disclosure] = {}
+        self.openings: dict[ContractRef, tuple[bytes, Confirmers]] = {}
         self.whole: dict[bytes, HistoryItem] = {}
         self.count = 0
         self.window = Window(lower=NOW.plus_ms(-HOUR_MS), upper=NOW.plus_ms(HOUR_MS))
         for name in names.split():
             self.join(party(name))
+
+    def copied(self) -> Network:
+        """A network of its own in the same state."""
+        made = copy(self)
+        made.notaries = {name: notary.copied(made) for name, notary in self.notaries.items()}
+        made.members = {name: member.copied(made) for name, member in self.members.items()}
+        made.disclosures, made.openings = dict(self.disclosures), dict(self.openings)
+        made.whole = dict(self.whole)
+        return made
 
     # notaries and members -----------------------------------------------------------------------------------------
 
@@ -176,7 +201,7 @@ class Network:
         )  # fmt: skip
         for notary in self.notaries.values():
             notary.done(request)
-        self.members[someone.id] = Member(self, someone)
+        self.members[someone.id] = Member(self, someone, home or self.notary)
         return self.members[someone.id]
 
     def receipt(self, notary: bytes, receipt: bytes) -> bytes:
@@ -245,13 +270,15 @@ class Network:
         """The confirmers' salt of any input."""
         return self.disclosures[ContractRef(transaction, index)].confirmers_salt
 
-    def history(self, view: View, *, lacks: Callable[[ContractRef], bool] = lambda ref: True) -> History:
+    def history(self, view: View, receiver: Member) -> History:
         """The history that a receiver of this view lacks, out of all that ever happened."""
 
         def find(ref: ContractRef) -> HistoryItem | None:
-            return self.whole[ref.transaction or b""] if lacks(ref) else None
+            return None if ref in receiver.known else self.whole[ref.transaction or b""]
 
-        return history_of(view, find=find, engine=ENGINE, world=Omniscient(self), network=self.id)
+        return history_of(
+            view, find=find, engine=ENGINE, world=Omniscient(self), network=self.id, party=receiver.party.id
+        )
 
     # transactions -------------------------------------------------------------------------------------------------
 
@@ -293,6 +320,7 @@ class Network:
             if isinstance(node.action, Create):
                 ref = ContractRef(draft.id, node.action.index)
                 self.disclosures[ref] = disclosed(node, ref, draft.skeleton, receipt)
+                self.openings[ref] = tree.confirmers_salt(node.seed), node.action.confirmers
 
     # moves --------------------------------------------------------------------------------------------------------
 
@@ -337,6 +365,7 @@ class Network:
         )  # fmt: skip
         moved = ContractRef(lock, 0)
         self.disclosures[moved] = held.replace(ref=moved, moves=(*held.moves, move))
+        self.openings[moved] = self.openings[ref]
         return moved
 
     def move(self, ref: ContractRef, to: Notary) -> ContractRef:
@@ -351,9 +380,8 @@ class Network:
         """Undo a lock by the other notary's word."""
         return self.home_of(self.disclosures[ref]).done(Unlock(lock=lock, statement=to.say("imported", lock)))
 
-    def reservation(self, draft: Draft, owner: Party, claim: bytes, until: Instant) -> bytes:
+    def reservation(self, draft: Draft, owner: Party, claim: bytes, until: Instant, *, home: Notary) -> bytes:
         """A home notary's word that it holds a claim for this draft."""
-        home = self.notary
         request = Reserve(
             claim=claim, notary=draft.header.notary, transaction=draft.id, until=until,
             signature=sign(owner.signer, owner.id, b""),
@@ -380,18 +408,36 @@ class Transacted:
 class Member:
     """A party with its books: what it verified itself, and of that what a notary accepted."""
 
-    def __init__(self, network: Network, someone: Party) -> None:
+    def __init__(self, network: Network, someone: Party, home: Notary) -> None:
         self.network = network
         self.party = someone
+        self.home = home
         self.known: set[ContractRef] = set()
-        self.held: dict[bytes, tuple[Verified, bytes]] = {}
+        self.held: dict[bytes, Verified] = {}
+        self.signed: dict[bytes, frozenset[int]] = {}
+        self.items: dict[bytes, list[HistoryItem]] = {}
+
+    def copied(self, network: Network) -> Member:
+        """A member of its own with the same books, in another network."""
+        made = copy(self)
+        made.network, made.home = network, network.notaries[self.home.id]
+        made.known, made.held, made.signed = set(self.known), dict(self.held), dict(self.signed)
+        made.items = {name: list(items) for name, items in self.items.items()}
+        return made
 
     # verification.World -------------------------------------------------------------------------------------------
 
-    def accepted(self, receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
+    def trusted(self, notary: bytes) -> None:
         """Trusts the network's trusted notaries."""
-        if network != self.network.id or not self.network.notaries[notary].trusted:
-            raise Refusal("receipt.notary", "a notary that this member does not trust")
+        known = self.network.notaries.get(notary)
+        if known is None or not known.trusted:
+            raise Refusal("notary.stranger", "a notary that this member does not trust")
+
+    def accepted(self, receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
+        """By the notary's own word, if it is a trusted one."""
+        self.trusted(notary)
+        if network != self.network.id:
+            raise Refusal("receipt.network", "a receipt of another network")
         if self.network.receipt(notary, receipt) != transaction:
             raise Refusal("receipt.other", "a receipt of another id")
 
@@ -407,19 +453,36 @@ class Member:
 
     def verify(self, view: View, *, history: History | None = None, transaction: bytes | None = None) -> Verified:
         """Verify a view, with the history it lacks (all of the network's by default)."""
-        if history is None:
-            history = self.network.history(view, lacks=lambda ref: ref not in self.known)
-        self.learn(history)
+        self.learn(self.network.history(view, self) if history is None else history)
         return verify_view(view, engine=ENGINE, world=self, network=self.network.id, transaction=transaction)
 
     def learn(self, history: History) -> None:
         """Verify and keep a history."""
-        self.known |= verify_history(history, engine=ENGINE, world=self, network=self.network.id)
+        found = verify_history(history, engine=ENGINE, world=self, network=self.network.id)
+        self.known |= found
+        for item, transaction in zip(history, _ids(history), strict=True):
+            self.items.setdefault(transaction, []).append(item)
+
+    def give(self, view: View, receiver: Member) -> History:
+        """The history that a receiver of this view lacks, out of what this member holds itself."""
+
+        def find(ref: ContractRef) -> HistoryItem | None:
+            return None if ref in receiver.known else self.find(ref)
+
+        return history_of(view, find=find, engine=ENGINE, world=self, network=self.network.id, party=receiver.party.id)
+
+    def find(self, ref: ContractRef) -> HistoryItem:
+        """A held view that shows the contract made."""
+        for item in self.items.get(ref.transaction or b"", ()):
+            if item.view.entries[ref.index] is None:
+                return item
+        raise Refusal("test.not-held", "this member does not hold the history", index=ref.index)
 
     def sign(self, view: View, transaction: bytes, *, history: History | None = None) -> TransactionSignature:
         """Sign a transaction whose view holds."""
         verified = self.verify(view, history=history, transaction=transaction)
         check_signer(verified, self.party.id)
+        self.signed[transaction] = frozenset(node.action.index for node in verified.nodes)
         return sign(self.party.signer, self.party.id, transaction, purpose=PARTY)
 
     def receive(self, view: View, *, history: History | None = None) -> Verified:
@@ -427,7 +490,8 @@ class Member:
         verified = self.verify(view, history=history)
         receipt = self.network.notaries[view.header.notary].receipt(verified.id)
         self.accepted(receipt, verified.id, view.header.network, view.header.notary)
-        self.held[verified.id] = verified, receipt
+        self.held[verified.id] = verified
+        self.items.setdefault(verified.id, []).insert(0, HistoryItem(view=view, receipt=receipt))
         self.known |= {ContractRef(verified.id, index) for index in verified.created}
         return verified
 
@@ -436,11 +500,16 @@ class Omniscient(Member):
     """A world to which every creation is known."""
 
     def __init__(self, network: Network) -> None:
-        super().__init__(network, party("nobody"))
+        super().__init__(network, party("nobody"), network.notary)
 
     def known_valid(self, ref: ContractRef) -> bool:
         """Everything."""
         return True
+
+
+def _ids(history: History) -> list[bytes]:
+    """The transactions of history items, as their receipts name them."""
+    return [item.receipt[40:] for item in history]
 
 
 def party_of(identity: bytes, network: Network) -> Party:

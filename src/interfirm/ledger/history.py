@@ -153,6 +153,7 @@ class _Known:
     def __init__(self, world: World) -> None:
         self._world = world
         self.refs: set[ContractRef] = set()
+        self.trusted = world.trusted
         self.accepted = world.accepted
         self.claim_output = world.claim_output
 

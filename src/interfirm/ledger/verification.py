@@ -40,6 +40,9 @@ from interfirm.ledger.types import (
 class World(Protocol):
     """What a verifier knows beside the view. Each method raises a Refusal where it cannot vouch."""
 
+    def trusted(self, notary: bytes) -> None:
+        """Return if this verifier leaves it to this notary what is consumed (a firm's own one it does not)."""
+
     def accepted(self, receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
         """Return if the receipt proves that this notary, which the verifier trusts, accepted this id."""
 
@@ -92,6 +95,7 @@ def verify_view(
     is demanded where a signatory does not sign the entry that uses them (refusal `ledger.history`).
     """
     _check_header(view, network)
+    world.trusted(view.header.notary)
     run = _Run(view, engine, world)
     skeleton = run.rebuild()
     if transaction is not None and skeleton.id != transaction:
@@ -129,8 +133,14 @@ def _check_header(view: View, network: bytes) -> None:
         raise Refusal("ledger.version", "unknown format version", version=header.version)
     if header.network != network:
         raise Refusal("ledger.network", "a transaction of another network", network=header.network)
-    if len(view.entries) > LIMITS.entries_count_max or len(view.lines) > LIMITS.lines_count_max:
-        raise Refusal("ledger.entries", "too many entries or lines", entries=len(view.entries), lines=len(view.lines))
+    for part, count, count_max in (
+        ("entries", len(view.entries), LIMITS.entries_count_max),
+        ("lines", len(view.lines), LIMITS.lines_count_max),
+        ("components", len(view.components), LIMITS.components_count_max),
+        ("inputs", len(view.inputs), LIMITS.entries_count_max),
+    ):
+        if count > count_max:
+            raise Refusal("ledger.limit", "over a limit", part=part, count=count, count_max=count_max)
 
 
 class _Run:
