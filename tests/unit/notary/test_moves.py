@@ -146,8 +146,8 @@ def test_only_an_active_contract_is_locked(move: Move) -> None:
 
 def test_a_local_ref_is_neither_locked_nor_imported(move: Move) -> None:
     local = ContractRef(None, 0)
-    assert move.here.refused(move.request.replace(ref=local)).code == "notary.local-ref"
-    assert move.there.refused(move.bring_in().replace(ref=local)).code == "notary.local-ref"
+    assert move.here.refused(move.request.replace(ref=local)).code == "ledger.move"
+    assert move.there.refused(move.bring_in().replace(ref=local)).code == "ledger.move"
 
 
 def test_a_locked_contract_is_neither_used_nor_read(move: Move) -> None:

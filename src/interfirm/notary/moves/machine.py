@@ -14,22 +14,13 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.time import Instant
 from interfirm.contracts.types import ContractRef
 from interfirm.ledger import tree
+from interfirm.ledger.moves import import_id, lock_id
 from interfirm.notary.state import ACCEPTED, IMPORTS, LOCKS, REFS, Overlay
 from interfirm.notary.types import Abroad, Finish, Import, Lock, Unlock, ref_key
 from interfirm.notary.uniqueness.machine import ACTIVE, CONSUMED, LOCKED, active, consumer_hash
 
 LOCK = "lock"
 """The purpose of a confirmer's signature over a lock id."""
-
-
-def lock_id(origin: bytes, ref: ContractRef, to: bytes, until: Instant, nonce: bytes, commitment: bytes) -> bytes:
-    """The id of a lock: it fixes from where, what, whereto, until when, and who confirms the contract."""
-    return digest("lock", origin, ref_key(ref), to, until.ms, nonce, commitment)
-
-
-def import_id(lock: bytes) -> bytes:
-    """The id by which the other notary accepts an import."""
-    return digest("import", lock)
 
 
 def finish_id(lock: bytes) -> bytes:
