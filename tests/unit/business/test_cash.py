@@ -133,3 +133,14 @@ def test_cash_does_not_end_without_its_issuer(ledger: Ledger, choice: object) ->
     arguments = {"account": Hash(bytes(32)), "end_to_end_id": "PAYOUT-1"} if choice is Cash.redeem else {}
     with refused("ledger.authority"):
         ledger.exercise(issued(ledger), choice, signed=[L], on=ON, **arguments)  # type: ignore[arg-type]  # either choice
+
+
+def test_a_merger_is_with_other_cash(ledger: Ledger) -> None:
+    with refused("there is other cash to merge with"):
+        ledger.exercise(issued(ledger), Cash.merge, signed=[L], on=ON, others=())
+
+
+def test_a_payout_is_named(ledger: Ledger) -> None:
+    account = Hash(bytes(32))
+    with refused("a transfer has an EndToEndId"):
+        ledger.exercise(issued(ledger), Cash.redeem, signed=[L, BANK], on=ON, account=account, end_to_end_id="")

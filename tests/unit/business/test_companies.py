@@ -100,6 +100,12 @@ def test_facts_are_corrected_but_not_the_tax_number() -> None:
         ledger.exercise(ref, Company.correct, signed=[S, REGISTRAR], on=ON, facts=HALDEN)
 
 
+def test_facts_are_corrected_of_an_active_company_only() -> None:
+    ledger = Ledger()
+    with refused("the company's status does not allow this"):
+        ledger.exercise(company(ledger), Company.correct, signed=[S, REGISTRAR], on=ON, facts=NORDMARK)
+
+
 def test_wrong_check_digits_keep_a_company_out() -> None:
     wrong = NORDMARK.replace(registration="0987654395")
     with refused("the enterprise number's check digits are wrong"):

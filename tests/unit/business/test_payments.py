@@ -10,6 +10,7 @@ from tests.unit.business.scenario import BANK, B, L, Play, S, day, eur
 
 from interfirm.business.cash.contract import Cash
 from interfirm.business.payments.contract import (
+    Allocation,
     BankEntry,
     BankReport,
     Method,
@@ -170,6 +171,86 @@ def test_a_returned_payment_is_taken_off_its_debts_once(play: Play) -> None:
         play.ledger.exercise(play.ledger.refs(Payment)[0], Payment.release, signed=[B, L], on=ON, reference="INV-1")
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount": eur("0.00")}, "an entry is more than nothing"),
+        ({"payee": B}, "payer and payee differ"),
+    ],
+    ids=["nothing", "to itself"],
+)
+def test_an_entry_that_moves_nothing_is_refused(play: Play, changes: dict[str, Any], reason: str) -> None:
+    entry = play.ledger.get(BankEntry, play.entry("1.00", ON))
+    with refused(reason):
+        play.ledger.create(entry.replace(**changes), signed=[BANK], on=ON)
+
+
+def test_a_report_names_its_transfer(play: Play) -> None:
+    with refused("a transfer is named by an EndToEndId of up to 35 characters"):
+        report(play, ReportKind.PENDING, end_to_end_id="")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"amount": eur("0.00")}, "a payment is more than nothing"),
+        ({"payee": B}, "payer and payee differ"),
+        ({"end_to_end_id": "NOTPROVIDED"}, "a transfer is named by an EndToEndId of up to 35 characters"),
+        ({"settled_version": 1}, "only a settled payment has settled versions"),
+        ({"booked": ON}, "a settled payment has a booking day"),
+        ({"allocations": (Allocation("INV-1", eur("1.00")),)}, "only a settled payment is allocated"),
+    ],
+    ids=["nothing", "to itself", "name", "version", "booked", "allocated"],
+)
+def test_a_malformed_payment_is_refused(play: Play, changes: dict[str, Any], reason: str) -> None:
+    payment = Payment(payer=B, payee=L, amount=eur("100.00"), end_to_end_id="E2E-1").replace(**changes)
+    with refused(reason):
+        play.ledger.create(payment, signed=[B, L], on=ON)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [("settled", ReportKind.RETURNED), ("instructed", ReportKind.PENDING)],
+    ids=["bounce", "take up"],
+)
+def test_a_report_of_another_amount_changes_nothing(play: Play, status: str, kind: ReportKind) -> None:
+    other = report(play, kind, amount=eur("99.99"))
+    with refused("the report is of another transfer"):
+        if status == "settled":
+            play.ledger.exercise(settled(play), Payment.bounce, signed=[B, L], on=ON, report=other)
+        else:
+            play.ledger.exercise(instructed(play), Payment.acknowledge, signed=[B], on=ON, report=other)
+
+
+def test_only_what_is_settled_is_allocated_refunded_or_bounced(play: Play) -> None:
+    ref = instructed(play)
+    for choice, arguments in (
+        (Payment.allocate, {"reference": "INV-1", "amount": eur("1.00")}),
+        (Payment.refund, {"due": ON}),
+        (Payment.bounce, {"report": report(play, ReportKind.RETURNED)}),
+    ):
+        with refused("the payment is not settled"):
+            play.ledger.exercise(ref, choice, signed=[B, L], on=ON, **arguments)
+
+
+def test_a_payment_is_taken_up_once(play: Play) -> None:
+    pending = report(play, ReportKind.PENDING)
+    ref = play.ledger.exercise(instructed(play), Payment.acknowledge, signed=[B], on=ON, report=pending)
+    with refused("the payment was not just instructed"):
+        play.ledger.exercise(ref, Payment.acknowledge, signed=[B], on=ON, report=pending)
+
+
+def test_what_arrived_is_not_settled_again(play: Play) -> None:
+    entry = play.entry("100.00", ON, end_to_end_id="E2E-1")
+    with refused("the payment is not on its way"):
+        play.ledger.exercise(settled(play), Payment.settle, signed=[B, L], on=ON, entry=entry)
+
+
+def test_only_a_returned_payment_is_released(play: Play) -> None:
+    with refused("the payment was not returned"):
+        play.ledger.exercise(settled(play), Payment.release, signed=[B, L], on=ON, reference="INV-1")
+
+
 # plain debts ----------------------------------------------------------------------------------------------------------
 
 
@@ -196,6 +277,60 @@ def test_a_debt_is_paid_by_bank_in_parts(play: Play) -> None:
     assert play.ledger.get(Obligation, ref).outstanding() == eur("100.00")
     ref = play.ledger.exercise(ref, Obligation.settle, signed=[B, L], on=ON, entry=play.entry("40.00", ON))
     assert play.ledger.get(Obligation, ref).outstanding() == eur("60.00")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"face": eur("0.00")}, "a debt is more than nothing"),
+        ({"obligee": B}, "obligor and obligee differ"),
+    ],
+    ids=["nothing", "to itself"],
+)
+def test_a_debt_of_nothing_or_to_oneself_is_refused(play: Play, changes: dict[str, Any], reason: str) -> None:
+    with refused(reason):
+        debt(play, **changes)
+
+
+@pytest.mark.parametrize(
+    ("amount", "name", "reason"),
+    [
+        ("0.00", "E2E-2", "a payment is more than nothing"),
+        ("1.00", "E2E-1", "the EndToEndId is used already"),
+        ("1.00", "", "a transfer is named by an EndToEndId of up to 35 characters"),
+    ],
+)
+def test_a_payment_towards_a_debt_has_an_amount_and_a_name(play: Play, amount: str, name: str, reason: str) -> None:
+    ref = sent(play, debt(play), "40.00")
+    with refused(reason):
+        sent(play, ref, amount, name)
+
+
+def test_a_report_on_other_parties_or_of_another_kind_fails_no_payment(play: Play) -> None:
+    ref = sent(play, debt(play), "60.00")
+    with refused("the bank reports something else"):
+        play.ledger.exercise(
+            ref, Obligation.fail, signed=[B, L], on=ON, report=report(play, ReportKind.PENDING, amount=eur("60.00"))
+        )
+    with refused("the report is of another transfer"):
+        play.ledger.exercise(
+            ref, Obligation.fail, signed=[B, L], on=ON,
+            report=report(play, ReportKind.REJECTED, payee=S, amount=eur("60.00")),
+        )  # fmt: skip
+    with refused("the report is of another transfer"):
+        play.ledger.exercise(
+            ref, Obligation.fail, signed=[B, L], on=ON, report=report(play, ReportKind.REJECTED, amount=eur("59.00"))
+        )
+
+
+def test_cash_pays_a_debt_on_the_day_it_says(play: Play) -> None:
+    ref = debt(play, method=Method.CASH)
+    for wrong in (ON.plus(1), ON.plus(-1)):
+        with refused("contract.not-before" if wrong > ON else "contract.before"):
+            play.ledger.exercise(
+                ref, Obligation.pay, signed=[B, L], on=ON, cash=play.cash(B, "50.00", ON), amount=eur("1.00"),
+                on_=wrong,
+            )  # fmt: skip
 
 
 def test_a_debt_is_not_over_paid(play: Play) -> None:

@@ -412,8 +412,11 @@ class Obligation(Template):
         """The bank has rejected a pending payment."""
         found = tx.fetch(BankReport, report)
         require(found.kind == ReportKind.REJECTED, "the bank reports something else", kind=found.kind)
-        require(found.payer == self.obligor and found.payee == self.obligee, "the report is of another transfer")
-        return tx.create(self.marked(found.end_to_end_id, PartStatus.FAILED))
+        after = self.marked(found.end_to_end_id, PartStatus.FAILED)
+        same = found.payer == self.obligor and found.payee == self.obligee
+        freed = after.uncovered() - self.uncovered()
+        require(same and found.amount == freed, "the report is of another transfer", amount=found.amount)
+        return tx.create(after)
 
     @choice(by="obligor")
     def pay(self, tx: Transaction, cash: Ref[Cash], amount: Money, on: Day) -> Ref[Obligation]:
