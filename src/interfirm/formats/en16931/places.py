@@ -120,7 +120,7 @@ CONTEXTS: dict[str, Below | Union | Where] = {
     "document_categories": Union(("adjustment_categories", "breakdown_categories")),
     "all_categories": Union(("document_categories", "line_categories")),
 }
-_AMOUNTS: dict[str, Below | Union | Where] = {
+AMOUNTS: dict[str, Below | Union | Where] = {
     "amount": Below("everywhere", "amount"),
     "base_amount": Below("everywhere", "base_amount"),
     "tax_total": Below("tax_totals", "amount"),
@@ -137,7 +137,8 @@ _AMOUNTS: dict[str, Below | Union | Where] = {
     "BT-114": Below("totals", "rounding", "BT-114"),
     "BT-115": Below("totals", "payable", "BT-115"),
 }
-CONTEXTS |= _AMOUNTS | {"amounts": Union(tuple(_AMOUNTS))}
+"""The amounts of a document, each kind a context."""
+CONTEXTS |= AMOUNTS | {"amounts": Union(tuple(AMOUNTS))}
 
 
 class View:

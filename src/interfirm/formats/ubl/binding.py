@@ -7,6 +7,7 @@ Where a path has a repeating step, each value has its own element from that step
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from interfirm.base.values import Value
@@ -63,7 +64,7 @@ def _shape(field: str, path: str, shape: Shape, terms: str = "") -> Term:
 
 IDENTIFIER = Shape(model.Identifier, (_text("value", "."), _text("scheme", "@schemeID")))
 AMOUNT = Shape(model.Amount, (_number("value", "."), _text("currency", "@currencyID")))
-QUANTITY = Shape(model.Quantity, (_number("value", "."), _text("unit", "@unitCode")))
+QUANTITY = Shape(model.Quantity, (_number("value", "."), _text("unit", "@unitCode", "BT-130 BT-150")))
 
 PERIOD = Shape(
     model.Period,
@@ -293,7 +294,7 @@ _HEAD = (
     _text("number", "cbc:ID", "BT-1"),
     _day("issue_date", "cbc:IssueDate", "BT-2"),
 )
-_NOTES = _text("notes", "cbc:Note*", "BT-22")
+_NOTES = _text("notes", "cbc:Note*", "BG-1 BT-21 BT-22")
 _TAX_POINT = _day("tax_point_date", "cbc:TaxPointDate", "BT-7")
 _REFERENCES = (
     _text("currency", "cbc:DocumentCurrencyCode", "BT-5"),
@@ -365,3 +366,13 @@ def qualified(step: str) -> str:
     """A step's element name with its namespace, as lxml writes it."""
     prefix, name = step.rstrip("*").split(":")
     return f"{{{PREFIXES[prefix]}}}{name}"
+
+
+def business_terms(shape: Shape, above: str = "") -> Iterator[tuple[str, str]]:
+    """Every business term and group that a shape binds, with the path that may hold it."""
+    for term in shape.fields:
+        path = f"{above}/{term.path}".strip("/").replace("*", "")
+        for name in term.terms.split():
+            yield name, path
+        if term.shape is not None:
+            yield from business_terms(term.shape, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -165,13 +164,3 @@ def _parsed(term: Term, text: str) -> Any:
             return _FLAGS[text]
         case _:
             return text
-
-
-def bound_paths(shape: Shape, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every path of a shape with the business terms it holds, for documentation."""
-    for term in shape.fields:
-        path = f"{prefix}/{term.path}".removesuffix("/.")
-        if term.terms:
-            yield path, term.terms
-        if term.shape is not None:
-            yield from bound_paths(term.shape, path)
