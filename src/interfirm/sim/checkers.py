@@ -147,7 +147,9 @@ def amounts_conserved(evidence: Evidence) -> Findings:
         firm = next(firm for firm in evidence.world.firms if firm.name == asked.firm)
         if asked.issued is not None and firm.ended.get(asked.flow) == "done":
             balance[firm.identity, asked.issued.currency] -= asked.issued.minor
-    return [f"{amount} minor units of {currency} came from nowhere" for (_, currency), amount in balance.items() if amount]
+    return [
+        f"{amount} minor units of {currency} came from nowhere" for (_, currency), amount in balance.items() if amount
+    ]
 
 
 def nothing_leaked(evidence: Evidence) -> Findings:
@@ -180,8 +182,9 @@ _MARK = re.compile(rb"mark-[0-9a-f]{16}")
 class _Sight:
     """Who may see which node of every transaction that was ever built, by rules of its own.
 
-    A party sees the nodes it is an informee of and all below them, and the contracts that these use. Of a contract whose
-    signatories leave the confirming to others it also sees how it was made, and so on back. Contracts may be shared.
+    A party sees the nodes it is an informee of and all below them, and the contracts that these use. Of a contract
+    whose signatories leave the confirming to others it also sees how it was made, and so on back. Contracts may be
+    shared.
     """
 
     def __init__(self, evidence: Evidence) -> None:
@@ -263,7 +266,9 @@ def everyone_answered(evidence: Evidence) -> Findings:
                 found.append(f"{firm.name} still asks a notary")
         for peer, session in firm.node.sessions.peers.items():
             if session.outbox:
-                found.append(f"{firm.name} has {len(session.outbox)} messages for {evidence.world.population.name_of(peer)}")
+                found.append(
+                    f"{firm.name} has {len(session.outbox)} messages for {evidence.world.population.name_of(peer)}"
+                )
     if not evidence.world.at_rest:
         found.append("the world does not come to rest")
     return found

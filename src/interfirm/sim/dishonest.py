@@ -1,7 +1,7 @@
 """A dishonest firm: an honest node in other hands, which tamper with what it sends and with its own books.
 
-Its flow engine lies: of what its flows say to others and ask of notaries, some is withheld, altered, replayed or made up.
-Its vault lies to it: nothing is locked and nothing is ever spent, so it spends again.
+Its flow engine lies: of what its flows say to others and ask of notaries, some is withheld, altered, replayed or made
+up. Its vault lies to it: nothing is locked and nothing is ever spent, so it spends again.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ from interfirm.sim.sqlite import AFTER, BEFORE, SimVault, open_vault
 PARTLY = "killed while releasing effects"
 PERSON_MS_MAX = 2_000
 ENDED_ANYHOW = (*ENDED, "failed")
+
+
 class WatchedBooks(Books):
     """Books that show everything that is built, for the checkers."""
 

@@ -73,9 +73,12 @@ class Population:
             message = registration_bytes(self.network, key, vrf, home)
             found.append(
                 Register(
-                    key=key, vrf=vrf, home=home, registrar=self._registrar.sign(message),
+                    key=key,
+                    vrf=vrf,
+                    home=home,
+                    registrar=self._registrar.sign(message),
                     own=firm.keys.signer.sign(message),
-                )  # fmt: skip
+                )
             )
         return found
 

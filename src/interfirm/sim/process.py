@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 from interfirm.base.turn import TurnLoop
 from interfirm.node.network import types as net
 from interfirm.sim.agenda import Agenda, Planned
+from interfirm.sim.chance import chance
 from interfirm.sim.faults import Faults
 from interfirm.sim.network import Network
 from interfirm.sim.trace import Trace
@@ -43,7 +43,7 @@ class Process:
         self.around = around
         self.up = False
         self.life = 0
-        self.random = Random(f"{around.seed}/{name}")
+        self.random = chance(around.seed, name)
         self.skew_ms = self._skew_ms(around.faults)
         self._turn: Planned | None = None
         self._wake: Planned | None = None

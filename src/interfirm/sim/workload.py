@@ -1,14 +1,13 @@
 """What the people of a world do: cash, bills and offers on the generic templates, and now and then something foolish.
 
-Each thing done is one transaction asked for at one firm, chosen among what is possible by that firm's own vault. Foolish
-things (a number used before, a contract that is being used already) and business with a liar are rationed, so that most
-of what is tried can be done.
+Each thing done is one transaction asked for at one firm, chosen among what is possible by that firm's own vault.
+Foolish things (a number used before, a contract that is being used already) and what needs a liar's signature are
+rationed, so that most of what is tried can be done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from random import Random
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.vault.types import StoredContract
+from interfirm.sim.chance import chance
 from interfirm.sim.firm import SimFirm
 from interfirm.sim.trade.contract import Bill, Draft, Offer
 from interfirm.sim.world import World
@@ -36,9 +36,9 @@ LIAR_RATE = 0.7
 """How often the liar, if there is one, does something too, by thing done."""
 PAGE = 200
 WEIGHTS = {
-    "issue": 3, "move": 4, "divide": 1, "merge": 1, "draft": 4, "accept": 6, "reject": 1, "offer": 4, "take": 6, "pay": 4,
+    "issue": 3, "move": 4, "divide": 1, "merge": 1, "draft": 4, "accept": 6, "reject": 1, "offer": 4, "take": 6,
+    "pay": 4,
 }  # fmt: skip
-Held = tuple[SimFirm, StoredContract]
 
 
 class Try(Value, frozen=True):
@@ -66,10 +66,11 @@ class Workload:
         self.world = world
         self.tries: list[Try] = []
         self.shares: list[Share] = []
-        self.random = Random(f"{world.seed}/workload")
+        self.random = chance(world.seed, "workload")
         self._transactions = transactions
         self._used: set[ContractRef] = set()
         self._numbers: dict[bytes, list[str]] = {}
+        self._looked_up: dict[tuple[type[Any], Any], list[tuple[SimFirm, StoredContract, Any]]] = {}
         self._acting = world.honest
         self._liars = [firm for firm in world.firms if not firm.honest]
         self._foolish_left = transactions // 8
@@ -93,6 +94,7 @@ class Workload:
 
     def _act(self, number: int) -> None:
         """Do one thing, the first that is possible of a random order; the bank can always issue cash."""
+        self._looked_up.clear()
         names = list(WEIGHTS)
         order = sorted(names, key=lambda name: self.random.random() ** (1 / WEIGHTS[name]), reverse=True)
         if number < 2:
@@ -102,7 +104,7 @@ class Workload:
         if not any(self._actions[name]() for name in order):
             self.world.agenda.after(EVERY_MS, lambda: self._act(number))
 
-    # actions: each returns whether there was something to do -----------------------------------------------------------
+    # actions: each returns whether there was something to do --------------------------------------------------------
 
     def _issue(self) -> bool:
         owner = self._other(self.bank)
@@ -201,10 +203,10 @@ class Workload:
         return True
 
     def _take(self) -> bool:
-        found = self._pick(
-            Offer, lambda firm, offer: offer.lender.id == firm.identity and self._cash_for(firm, offer.price) is not None,
-            with_=lambda offer: [offer.seller, self._debtor_of(offer)], keep=True,
-        )  # fmt: skip
+        def may(firm: SimFirm, offer: Offer) -> bool:
+            return offer.lender.id == firm.identity and self._cash_for(firm, offer.price) is not None
+
+        found = self._pick(Offer, may, with_=lambda offer: [offer.seller, self._debtor_of(offer)], keep=True)
         if found is None:
             return False
         firm, stored, offer = found
@@ -216,11 +218,10 @@ class Workload:
         return True
 
     def _pay(self) -> bool:
-        found = self._pick(
-            Bill, lambda firm, bill: bill.debtor.id == firm.identity and bill.holder.id != firm.identity
-            and self._cash_for(firm, bill.amount) is not None,
-            with_=lambda bill: [bill.holder], keep=True,
-        )  # fmt: skip
+        def may(firm: SimFirm, bill: Bill) -> bool:
+            return bill.debtor.id == firm.identity and self._cash_for(firm, bill.amount) is not None
+
+        found = self._pick(Bill, may, with_=lambda bill: [bill.holder], keep=True)
         if found is None:
             return False
         firm, stored, bill = found
@@ -320,17 +321,21 @@ class Workload:
             self._used.add(chosen[1].ref)
         return chosen
 
-    def _held(
-        self, kind: type[Any], *, status: Any = "active"
-    ) -> Iterator[tuple[SimFirm, StoredContract, Any]]:
-        """What each firm that is up sees of a template in its own vault."""
+    def _held(self, kind: type[Any], *, status: Any = "active") -> list[tuple[SimFirm, StoredContract, Any]]:
+        """What each firm that is up sees of a template in its own vault; looked up once for each thing done."""
+        found = self._looked_up.get((kind, status))
+        if found is None:
+            found = self._looked_up[kind, status] = list(self._look_up(kind, status))
+        return found
+
+    def _look_up(self, kind: type[Any], status: Any) -> Iterator[tuple[SimFirm, StoredContract, Any]]:
         code = self.world.engine.named(kind.__name__)
         for firm in self.world.firms:
             if firm.up:
                 with firm.vault.read() as turn:
                     page = turn.contracts_of(code.id, status=status, limit=PAGE)
                 for stored in page.rows:
-                    yield firm, stored, codec.from_plain(_absolute(stored), kind)
+                    yield firm, stored, codec.from_plain(stored.payload, kind)
 
     def _cash_for(self, firm: SimFirm, amount: Money) -> StoredContract | None:
         home = self.world.population.notaries[0].id
@@ -387,7 +392,3 @@ def _party(firm: SimFirm) -> Party:
 
 def _ref(stored: StoredContract) -> Ref[Any]:
     return Ref(stored.ref.transaction, stored.ref.index)
-
-
-def _absolute(stored: StoredContract) -> Any:
-    return stored.payload

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from random import Random
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +12,7 @@ from interfirm.contracts.packages import Engine, bundle
 from interfirm.ledger.builder import Draft
 from interfirm.node.policy import Policy, Rule, Verdict
 from interfirm.sim.agenda import Agenda
+from interfirm.sim.chance import chance
 from interfirm.sim.faults import NONE, Faults
 from interfirm.sim.firm import SimFirm
 from interfirm.sim.network import Network
@@ -60,10 +60,10 @@ class World:
         self.engine = engine or trade_engine()
         self.agenda = Agenda(START_MS)
         self.trace = Trace(keep=keep_trace)
-        self.random = Random(f"{seed}/world")
+        self.random = chance(seed, "world")
         self.seen: dict[tuple[bytes, bytes], dict[bytes, None]] = {}
         self.population = Population(seed, firms=firms, notaries=notaries)
-        network = Network(self.agenda, Random(f"{seed}/network"), faults, self.trace, delivered=self._delivered)
+        network = Network(self.agenda, chance(seed, "network"), faults, self.trace, delivered=self._delivered)
         self.around = Surroundings(seed, self.agenda, network, self.trace, faults)
         self._folder = scratch()
         folder = Path(self._folder.name)

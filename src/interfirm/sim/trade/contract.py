@@ -1,7 +1,7 @@
 """Templates: Bill (a debt with a number that exists once) and Offer (to sell one, on terms only two parties see).
 
-One of each shape that matters: signatories who all confirm, an owner who confirms alone (Cash), a claim, a private field,
-a parent with secret terms over a child that others see.
+One of each shape that matters: signatories who all confirm, an owner who confirms alone (Cash), a claim, a private
+field, a parent with secret terms over a child that others see.
 """
 
 from __future__ import annotations
@@ -41,9 +41,12 @@ class Draft(Template):
         """Owe it."""
         return tx.create(
             Bill(
-                supplier=self.supplier, debtor=self.debtor, holder=self.supplier, amount=self.amount,
+                supplier=self.supplier,
+                debtor=self.debtor,
+                holder=self.supplier,
+                amount=self.amount,
                 number=self.number,
-            )  # fmt: skip
+            )
         )
 
     @choice(by="debtor")
