@@ -92,8 +92,8 @@ class Words:
         self.notaries: dict[bytes, Notary] = {}
 
     def receipt(self, notary: bytes, receipt: bytes) -> bytes:
-        origin, _, name = receipt.partition(b":")
-        if origin.hex() != notary.hex() or self._of(notary).get("accepted", name) is None:
+        origin, name = receipt[:32], receipt[33:]
+        if origin != notary or self._of(notary).get("accepted", name) is None:
             raise Refusal("receipt.notary", "not this notary's receipt", notary=notary)
         return name
 
