@@ -8,7 +8,7 @@ that one bad event cannot take the others with it. The same code runs in product
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
@@ -58,10 +58,27 @@ class WakeAt(Value, frozen=True):
 Effect = net.SendFrame | net.Connect | net.Close | net.Tell | TellProgress | Refused | WakeAt | HeardTell
 
 
+POINTS = ("begun", "stepped", "committed", "released")
+"""The named points of a turn, between any two of which the process may be killed."""
+
+
+def _nothing(_: str) -> None:
+    """What happens at a point in ordinary life."""
+
+
 class Node:
     """See the module. `peers_of_notary` maps a notary id to the identity whose session leads to it."""
 
-    def __init__(self, vault: Vault, flows: FlowEngine, *, notary_peers: dict[bytes, bytes]) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        flows: FlowEngine,
+        *,
+        notary_peers: dict[bytes, bytes],
+        at: Callable[[str], None] = _nothing,
+    ) -> None:
+        """`at` is called at each of `POINTS` of every turn."""
+        self._at = at
         self.vault = vault
         self.flows = flows
         self.notary_peers = notary_peers
@@ -106,6 +123,7 @@ class Node:
     def _attempt(self, events: Sequence[object], now_ms: int) -> list[Effect]:
         self._begin(now_ms)
         with self.vault.turn() as turn:
+            self._at("begun")
             for event in events:
                 self._queue.append(event)
                 self._drain(turn)
@@ -113,6 +131,8 @@ class Node:
                 self._queue.extend((net.Ticked(at_ms=now_ms), flow_events.Ticked()))
                 self._drain(turn)
             self._plan_wake(turn)
+            self._at("stepped")
+        self._at("committed")
         return self._release()
 
     def _begin(self, now_ms: int) -> None:
@@ -137,6 +157,7 @@ class Node:
             self.sessions, effects = sessions_machine.step(self.sessions, done)
             self._out.extend(e for e in effects if isinstance(e, net.SendFrame))
         out, self._out = self._out, []
+        self._at("released")
         return out
 
     # inside a turn ------------------------------------------------------------------------------------------------

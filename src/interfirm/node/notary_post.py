@@ -18,11 +18,10 @@ from interfirm.node.network import machine as sessions_machine
 from interfirm.node.network import types as net
 from interfirm.node.network.frames import Message
 from interfirm.node.node import NOTARY_ANSWER, NOTARY_REQUEST, NOTARY_TELL, NotaryLetter
-from interfirm.notary.solo.notary import SoloNotary
-from interfirm.notary.types import Asked, Tell
-from interfirm.notary.wire import Answered, Collect, Collected, Heard, Listen, decode_request, encode_answer, refused
+from interfirm.notary.types import Tell
+from interfirm.notary.wire import Told
 
-Outcome = tuple[list[bytes], Sequence[Tell]]
+Outcome = tuple[list[bytes], Sequence[tuple[Tell, Told]]]
 """An encoded answer to each request in order, and what subscribers are told."""
 
 
@@ -31,38 +30,6 @@ class Host(Protocol):
 
     def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
         """Answers to (requester, encoded request) pairs, committed."""
-
-
-class SoloHost:
-    """A solo notary behind a post: what is no request is refused alone, everything else is judged as one batch."""
-
-    def __init__(self, notary: SoloNotary) -> None:
-        self.notary = notary
-
-    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
-        """See Host."""
-        answers: list[Answered | None] = []
-        asked: list[Asked] = []
-        for requester, data in requests:
-            found = self._read(requester, data)
-            answers.append(None if isinstance(found, Asked) else found)
-            if isinstance(found, Asked):
-                asked.append(found)
-        outcome = self.notary.submit_batch(asked, now) if asked else None
-        judged = iter(outcome.answers if outcome else ())
-        encoded = [encode_answer(next(judged) if answer is None else answer) for answer in answers]
-        return encoded, [tell for tell, _ in outcome.tells] if outcome else ()
-
-    def _read(self, requester: bytes, data: bytes) -> Asked | Answered:
-        try:
-            request = decode_request(data)
-        except Refusal as refusal:
-            return refused(refusal)
-        if isinstance(request, Collect):
-            return Answered(answer=Collected(seals=self.notary.seals(request.consumer)))
-        if isinstance(request, Listen):
-            return Answered(answer=Heard(tells=self.notary.listen(requester, request.after)))
-        return Asked(requester=requester, request=request)
 
 
 Effect = net.SendFrame | net.Connect | net.Close | net.Tell | net.Wake
@@ -123,7 +90,7 @@ class NotaryPost:
         for (peer, letter), answer in zip(letters, answers, strict=True):
             body = codec.encode(NotaryLetter(id=letter.id, body=answer))
             self._send(peer, NOTARY_ANSWER, digest("answer", letter.id, answer), body, now_ms, out)
-        for tell in tells:
+        for tell, _ in tells:
             self._told += 1
             body = codec.encode_plain([tell.kind, tell.subject, tell.detail])
             self._send(tell.identity, NOTARY_TELL, digest("tell", body, now_ms, self._told), body, now_ms, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,23 @@ from interfirm.node.vault.vault import Vault
 from interfirm.runtime.layout import Home, NetworkLayout
 from interfirm.runtime.modules import BusinessModule, find_modules
 from interfirm.runtime.parties import Parties
+
+KILL_AT = "INTERFIRM_TEST_KILL_AT"
+"""For tests: `point:count` kills this process (SIGKILL) when it comes to a point of its turns for the count-th time."""
+
+
+def killed_at(where: str) -> Callable[[str], None]:
+    """What happens at the points of a turn: nothing, or death at the one that is named."""
+    point, _, count = where.partition(":")
+    left = [int(count or 1)]
+
+    def at(name: str) -> None:
+        if name == point:
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return at
 
 
 class Assembly:
@@ -43,7 +61,8 @@ class Assembly:
         self.vault = Vault.open(vault_path(home), contracts_engine=self.engine)
         code = {**FLOWS, **{name: flow for module in self.modules for name, flow in module.flows.items()}}
         flows = FlowEngine(code, self.services, opened_by_peers=OPENED_BY_PEERS)
-        self.node = Node(self.vault, flows, notary_peers={layout.notary_id: layout.file.notary.identity})
+        peers = {layout.notary_id: layout.file.notary.identity}
+        self.node = Node(self.vault, flows, notary_peers=peers, at=killed_at(os.environ.get(KILL_AT, "")))
         operations = {name: operation for module in self.modules for name, operation in module.operations.items()}
         self.desk = Desk(self.vault, self.services, self.parties, now_ms=now_ms, operations=operations)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from interfirm.base.errors import Refusal
@@ -18,38 +18,15 @@ from interfirm.node.network.port import Trouble
 from interfirm.node.network.tls import Surroundings, TlsNetwork
 from interfirm.node.notary_post import NotaryPost
 from interfirm.notary.abroad import Anchors
+from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.solo.notary import SoloNotary
-from interfirm.notary.types import Asked, Tell
-from interfirm.notary.wire import Answered, decode_request, encode_answer, refused
+from interfirm.notary.types import Asked
 from interfirm.runtime.clock import Clock, ScenarioClock
 from interfirm.runtime.layout import NetworkLayout
 from interfirm.runtime.logs import log
 from interfirm.runtime.parties import Parties
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.tls import revoked_serials, tls_identity
-
-
-class SoloHost:
-    """A solo notary behind a post: what is no request is answered, everything else is judged as one batch."""
-
-    def __init__(self, notary: SoloNotary) -> None:
-        self.notary = notary
-
-    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> tuple[list[bytes], Sequence[Tell]]:
-        """See notary_post.Host."""
-        answers: list[Answered | None] = []
-        good: list[Asked] = []
-        for requester, data in requests:
-            try:
-                found: Any = decode_request(data)
-                good.append(Asked(requester=requester, request=found))
-                answers.append(None)
-            except Refusal as refusal:
-                answers.append(refused(refusal))
-        outcome = self.notary.submit_batch(good, now) if good else None
-        judged = iter(outcome.answers if outcome else ())
-        tells = [tell for tell, _ in outcome.tells] if outcome else []
-        return [encode_answer(a if a is not None else next(judged)) for a in answers], tells
 
 
 class NotaryProcess:
@@ -62,7 +39,7 @@ class NotaryProcess:
         store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
         self.notary = SoloNotary(home.folder / "notary.db", store.signer, layout.file.genesis, Anchors())
         self.post = NotaryPost(SoloHost(self.notary))
-        self.driver = Driver(TurnLoop(self._turn, self._release), clock)
+        self.driver = Driver(TurnLoop(self.post.turn, self._release), clock)
         identity = tls_identity(layout, home, store)
         revoked = revoked_serials(layout, identity, clock)
         self.network = TlsNetwork(
@@ -91,9 +68,6 @@ class NotaryProcess:
         asked = [Asked(requester=m.identity, request=m.registration_request(self.layout.notary_id)) for m in members]
         if asked:
             self.notary.submit_batch(asked, Instant(self.clock.now_ms()))
-
-    def _turn(self, events: Sequence[Any], now_ms: int) -> Sequence[Any]:
-        return self.post.turn([*events, net.Ticked(at_ms=now_ms)], now_ms)
 
     def _release(self, effect: Any) -> None:
         match effect:

@@ -16,7 +16,7 @@ from interfirm.ledger.moves import Accepted
 from interfirm.ledger.proof import ProofBundle, Proved, ReceiptBundle, verify_proof
 from interfirm.ledger.receipts.cose import verify_receipt
 from interfirm.ledger.receipts.types import NotaryAnchor
-from interfirm.node.desk import jsonable
+from interfirm.node.forms import jsonable
 from interfirm.notary.abroad import anchor_of
 from interfirm.runtime.layout import NetworkLayout
 

@@ -10,7 +10,8 @@ from interfirm.base.time import Instant
 from interfirm.base.turn import TurnLoop
 from interfirm.base.values import Value
 from interfirm.node.network import types as net
-from interfirm.node.notary_post import NotaryPost, Outcome, SoloHost
+from interfirm.node.notary_post import NotaryPost, Outcome
+from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.abroad import Anchors
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.types import Asked, Done, Notarise, Register
