@@ -12,6 +12,8 @@ from interfirm.cli import session
 from interfirm.cli.waiting import watch
 
 app = typer.Typer(help="What a firm's vault holds.", no_args_is_help=True)
+REF = "transaction id:index or its beginning, or a template with one active contract"
+"""How a contract is named on the command line."""
 
 
 def brief(fields: dict[str, Any]) -> str:
@@ -50,13 +52,13 @@ def list_contracts(
 
 
 @app.command()
-def show(ref: Annotated[str, typer.Argument(help="transaction id:index, or its beginning")]) -> None:
+def show(ref: Annotated[str, typer.Argument(help=REF)]) -> None:
     """Show one contract with its fields and choices."""
     session.show(session.ask("contracts.show", ref=full_ref(ref)))
 
 
 @app.command()
-def history(ref: Annotated[str, typer.Argument(help="transaction id:index, or its beginning")]) -> None:
+def history(ref: Annotated[str, typer.Argument(help=REF)]) -> None:
     """Show a contract and what it came from, newest first."""
     found = session.ask("contracts.history", ref=full_ref(ref))
     session.show(
@@ -73,24 +75,26 @@ def history(ref: Annotated[str, typer.Argument(help="transaction id:index, or it
     )
 
 
-def full_ref(beginning: str) -> str:
-    """The whole ref of one that was typed by its beginning (`3fa2…:1` or `3fa2:1`)."""
-    head, _, index = beginning.replace("…", "").partition(":")
+def full_ref(text: str) -> str:
+    """The whole ref of one typed by its beginning (`3fa2…:1`, `3fa2:1`), or of the only contract of a template."""
+    head, _, index = text.replace("…", "").partition(":")
     if len(head) == 64:
         return f"{head}:{index}"
-    found = [
-        c["ref"]
-        for c in session.ask("contracts.list", status="all", limit=1000)["contracts"]
-        if c["ref"].startswith(head) and (not index or c["ref"].endswith(f":{index}"))
-    ]
+    if head.rpartition(".")[2][:1].isupper():
+        found = [c["ref"] for c in session.ask("contracts.list", template=head, limit=1000)["contracts"]]
+    else:
+        found = [
+            c["ref"]
+            for c in session.ask("contracts.list", status="all", limit=1000)["contracts"]
+            if c["ref"].startswith(head) and (not index or c["ref"].endswith(f":{index}"))
+        ]
     if len(found) != 1:
-        raise Refusal(
-            "form.ref", "the beginning of a ref fits no contract, or several", text=beginning, found=len(found)
-        )
+        raise Refusal("form.ref", "this names no contract, or several", text=text, found=found[:5])
     return str(found[0])
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The JSON object that was typed; a usage error where it is none."""
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -106,12 +110,12 @@ def create(
     note: Annotated[str, typer.Option(help="Told to those who must sign.")] = "",
 ) -> None:
     """Create a contract."""
-    flow = watch("create", template=template, fields=_json_object(fields), note=note)
+    flow = watch("create", template=template, fields=json_object(fields), note=note)
     session.show(flow, lambda f: f"done, transaction {f['result']['transaction']}")
 
 
 def exercise(
-    ref: Annotated[str, typer.Argument(help="transaction id:index, or its beginning")],
+    ref: Annotated[str, typer.Argument(help=REF)],
     choice: Annotated[str, typer.Argument(help="The choice's name.")],
     arguments: Annotated[str, typer.Argument(help="Its arguments as a JSON object.")] = "{}",
     note: Annotated[str, typer.Option(help="Told to those who must sign.")] = "",
@@ -121,7 +125,7 @@ def exercise(
 ) -> None:
     """Make a choice on a contract."""
     given: dict[str, Any] = {
-        "ref": full_ref(ref), "choice": choice, "arguments": _json_object(arguments), "not_before": not_before,
+        "ref": full_ref(ref), "choice": choice, "arguments": json_object(arguments), "not_before": not_before,
         "until": until,
     }  # fmt: skip
     if dry_run:

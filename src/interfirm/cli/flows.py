@@ -11,7 +11,13 @@ from interfirm.cli import session
 from interfirm.cli.waiting import tree_of
 
 app = typer.Typer(help="Flows: what is under way, and who is waited for.", no_args_is_help=True)
-Id = Annotated[str, typer.Argument(help="The flow's id.")]
+Id = Annotated[str, typer.Argument(help="The flow's id, or its beginning.")]
+
+
+def full_id(beginning: str) -> str:
+    """The whole id of a flow that was typed by its beginning; as it stands where that fits none, or several."""
+    found = [f["id"] for f in session.ask("flows.list", limit=1000)["flows"] if f["id"].startswith(beginning)]
+    return str(found[0]) if len(found) == 1 else beginning
 
 
 @app.command("list")
@@ -40,22 +46,22 @@ def list_flows(
 @app.command()
 def show(flow: Id) -> None:
     """Show one flow with its steps."""
-    session.show(session.ask("flows.show", id=flow), tree_of)
+    session.show(session.ask("flows.show", id=full_id(flow)), tree_of)
 
 
 @app.command()
 def cancel(flow: Id) -> None:
     """Cancel a flow where that is safe; its own signature is withdrawn at the notary."""
-    session.show(session.ask("flows.cancel", id=flow))
+    session.show(session.ask("flows.cancel", id=full_id(flow)))
 
 
 @app.command()
 def retry(flow: Id) -> None:
     """Run a failed flow again from its journal."""
-    session.show(session.ask("flows.retry", id=flow))
+    session.show(session.ask("flows.retry", id=full_id(flow)))
 
 
 @app.command()
 def kill(flow: Id, reason: Annotated[str, typer.Option(help="Kept in the audit record.")]) -> None:
     """End a flow that will not end; who and why is recorded."""
-    session.show(session.ask("flows.kill", id=flow, who=getpass.getuser(), reason=reason))
+    session.show(session.ask("flows.kill", id=full_id(flow), who=getpass.getuser(), reason=reason))

@@ -6,10 +6,19 @@ from typing import Annotated
 
 import typer
 
+from interfirm.base.errors import Refusal
 from interfirm.cli import session
 
 app = typer.Typer(help="What waits for a person's decision.", no_args_is_help=True)
-Id = Annotated[str, typer.Argument(help="The item's id.")]
+Id = Annotated[str, typer.Argument(help="The item's id, or its beginning; the only open item without it.")]
+
+
+def full_id(beginning: str) -> str:
+    """The whole id of an open item that was typed by its beginning; Refusal `inbox.item` where none or several fit."""
+    found = [i["id"] for i in session.ask("inbox.list", state="open")["inbox"] if i["id"].startswith(beginning)]
+    if len(found) != 1:
+        raise Refusal("inbox.item", "this names no open item, or several", text=beginning, found=found[:5])
+    return str(found[0])
 
 
 @app.command("list")
@@ -36,12 +45,12 @@ def list_items(state: Annotated[str, typer.Option(help="open, approved or declin
 
 
 @app.command()
-def approve(item: Id) -> None:
+def approve(item: Id = "") -> None:
     """Sign what was proposed."""
-    session.show(session.ask("inbox.decide", id=item, approve=True))
+    session.show(session.ask("inbox.decide", id=full_id(item), approve=True))
 
 
 @app.command()
-def decline(item: Id, reason: Annotated[str, typer.Option(help="Told to the proposer.")] = "") -> None:
+def decline(item: Id = "", reason: Annotated[str, typer.Option(help="Told to the proposer.")] = "") -> None:
     """Refuse what was proposed, with a reason."""
-    session.show(session.ask("inbox.decide", id=item, approve=False, reason=reason))
+    session.show(session.ask("inbox.decide", id=full_id(item), approve=False, reason=reason))

@@ -13,6 +13,7 @@ import typer
 
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
+from interfirm.cli.ask import ask
 from interfirm.cli.bench import bench
 from interfirm.cli.contracts import app as contracts_app
 from interfirm.cli.contracts import create, exercise
@@ -49,6 +50,7 @@ for name, group in (
 app.command()(demo)
 app.command()(create)
 app.command()(exercise)
+app.command()(ask)
 app.command()(sim)
 app.command()(bench)
 app.command()(doctor)
@@ -61,15 +63,17 @@ def options(
     ] = None,
     firm: Annotated[str, typer.Option("--as", help="The firm whose node answers.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Answer programs: JSON alone on standard output.")] = False,
+    wait: Annotated[int, typer.Option(min=0, help="Seconds to wait for others, before exit code 4 says so.")] = 60,
 ) -> None:
     """Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 waiting for someone."""
     session.options.network = network or session.default_network()
     session.options.firm = firm or session.options.firm
     session.options.json = as_json or session.options.json
+    session.options.wait_s = wait
 
 
 def _forward(arguments: list[str]) -> list[str]:
-    """Let `--json` and `--as FIRM` stand anywhere: they are moved before the command."""
+    """Let `--json`, `--as FIRM` and `--wait SECONDS` stand anywhere: they are moved before the command."""
     front: list[str] = []
     rest: list[str] = []
     takes_json = bool(arguments) and arguments[0] in ("demo",)
@@ -78,7 +82,7 @@ def _forward(arguments: list[str]) -> list[str]:
         word = arguments[i]
         if word == "--json" and not takes_json:
             front.append(word)
-        elif word in ("--as", "--network", "-n") and i + 1 < len(arguments):
+        elif word in ("--as", "--network", "-n", "--wait") and i + 1 < len(arguments):
             front += [word, arguments[i + 1]]
             i += 1
         else:

@@ -13,10 +13,10 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Day, Instant
 from interfirm.cli import session
-from interfirm.runtime import main as process
 from interfirm.runtime import supervise
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
+from interfirm.runtime.modules import find_modules
 
 app = typer.Typer(help="Make a network and run it.", no_args_is_help=True)
 node_app = typer.Typer(help="Run one process of a network.", no_args_is_help=True)
@@ -40,12 +40,19 @@ def new(
     scenario_from: Annotated[
         str | None, typer.Option(help="Run on a scenario's clock from this day (demos and tests only).")
     ] = None,
+    module: Annotated[
+        list[str] | None, typer.Option("--module", help="A business module beside the built-in ones; once for each.")
+    ] = None,
 ) -> None:
     """Make a network in a new folder: authority, solo notary, and firms with their keys and certificates."""
     firms = [_firm(text) for text in firm] if firm else list(FIRMS)
     scenario_ms = None if scenario_from is None else Day.parse(scenario_from).start().ms
     at_ms = scenario_ms if scenario_ms is not None else time.time_ns() // 1_000_000
-    layout = new_network(session.network_folder(), firms, name=name, at_ms=at_ms, scenario_ms=scenario_ms)
+    if module:
+        find_modules(module)  # before anything is made
+    layout = new_network(
+        session.network_folder(), firms, name=name, at_ms=at_ms, scenario_ms=scenario_ms, modules=tuple(module or ())
+    )
     session.show(
         {
             "network": layout.network_id.hex(),
@@ -173,6 +180,8 @@ def run(
     name: Annotated[str, typer.Argument(help="The firm's name, or notary.")],
 ) -> None:
     """Run one node (or the notary) in the foreground until it is stopped; logs go to standard error."""
+    from interfirm.runtime import main as process  # all of a node, which other commands do not wait for
+
     layout: NetworkLayout = session.layout()
     folder: Path = layout.folder
     sys.argv = ["interfirm", str(folder), name if name == "notary" else layout.firm(name).member.slug]

@@ -10,7 +10,7 @@ import typer
 
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
-from interfirm.cli.contracts import full_ref
+from interfirm.cli.contracts import REF, full_ref
 from interfirm.runtime.proofs import read_anchor, verify_file, write_anchor
 
 app = typer.Typer(help="Prove a contract to a stranger, offline.", no_args_is_help=True)
@@ -18,7 +18,7 @@ app = typer.Typer(help="Prove a contract to a stranger, offline.", no_args_is_he
 
 @app.command("export")
 def export(
-    ref: Annotated[str, typer.Argument(help="transaction id:index, or its beginning")],
+    ref: Annotated[str, typer.Argument(help=REF)],
     to: Annotated[Path, typer.Option("--to", "-o", help="The file to write.")],
     field: Annotated[list[str] | None, typer.Option(help="Show only these fields.")] = None,
     anchor: Annotated[Path | None, typer.Option(help="Also write the trust anchor that checks it.")] = None,

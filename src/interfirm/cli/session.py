@@ -31,6 +31,7 @@ class Options(msgspec.Struct):
     network: Path = Path("network")
     firm: str = ""
     json: bool = False
+    wait_s: int = 60
 
 
 options = Options()
@@ -49,7 +50,7 @@ def layout() -> NetworkLayout:
 def client() -> Asker:
     """The control socket of the firm that --as names; of the only firm where there is one."""
     found = layout()
-    return Asker(found.firm(options.firm).control_path)
+    return Asker(found.firm(options.firm).control_path, timeout_s=options.wait_s + 30.0)
 
 
 def ask(operation: str, **arguments: Any) -> dict[str, Any]:

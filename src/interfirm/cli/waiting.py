@@ -31,6 +31,7 @@ def _add(parent: Tree, step: dict[str, Any]) -> None:
 
 def watch(operation: str, **arguments: Any) -> dict[str, Any]:
     """Start an operation and follow its flow to the end; raises its refusal, exits 4 while it waits for somebody."""
+    arguments["wait_ms"] = session.options.wait_s * 1000
     last: dict[str, Any] = {}
     if session.progress_allowed():
         with Live(console=session.errors, refresh_per_second=8, transient=True) as live:

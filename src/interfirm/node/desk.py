@@ -27,7 +27,7 @@ from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry, Step
-from interfirm.node.forms import Forms, Names, read_instant, ref_of, ref_text
+from interfirm.node.forms import Forms, Names, jsonable, read_instant, ref_of, ref_text
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, StoredContract
@@ -392,17 +392,6 @@ def shown_step(step: Step) -> dict[str, Any]:
         "ended_ms": step.ended_ms,
         "steps": [shown_step(inner) for inner in step.steps],
     }
-
-
-def jsonable(value: Any) -> Any:
-    """Plain data with bytes as hex."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    return value
 
 
 def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:

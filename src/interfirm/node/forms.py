@@ -130,6 +130,17 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
+def jsonable(value: Any) -> Any:
+    """Plain data with bytes as hex."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    return value
+
+
 def ref_of(text: str) -> ContractRef:
     """The ref written as `transaction id in hex:index`; Refusal `form.ref`."""
     transaction, _, index = str(text).partition(":")

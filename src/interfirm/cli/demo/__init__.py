@@ -12,8 +12,7 @@ import typer
 
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
-from interfirm.cli.demo import evidence, figures, tables
-from interfirm.cli.demo.play import Play
+from interfirm.cli.demo import tables
 from interfirm.runtime import supervise
 from interfirm.runtime.layout import new_network
 
@@ -57,6 +56,9 @@ def demo(
 
 def _played(place: Path, source: Path) -> dict[str, Any]:
     """Make the network, play the scenario, look into every vault, and check everything offline."""
+    from interfirm.cli.demo import evidence, figures  # they load a node's rooms, which other commands do not wait for
+    from interfirm.cli.demo.play import Play
+
     progress = tables.Progress(session.console)
     progress.title("A notary and five firms, each with its own keys, database and process")
     layout = new_network(place, FIRMS.values(), name="demo", at_ms=figures.START.ms, scenario_ms=figures.START.ms)
