@@ -105,13 +105,12 @@ class Guards:
         return made
 
     def drain(self, source: Any) -> list[Any]:
-        """The items of an iterable as a new list; at most as many as a list may have."""
+        """The items of an iterable as a new list; those of a list or tuple are there already and cost less."""
         if isinstance(source, _COLLECTIONS):
-            size = _length(source)
-            self.pay(dict if isinstance(source, dict) else list, size)
+            self.pay(list if isinstance(source, (list, tuple)) else dict, _length(source))
             return list(source)
         items = list(islice(source, LIMITS.items_count_max + 1))
-        self.pay(list, len(items))
+        self.pay(dict, len(items))
         return items
 
     def each(self, source: Any, steps: int) -> Any:
@@ -256,8 +255,8 @@ class Guards:
             return self.key(item, collection) in collection
         if isinstance(collection, (list, tuple)):
             self.searched(collection, item)
-        elif isinstance(collection, _TEXT) and isinstance(item, _TEXT):
-            self.sought(collection, item)
+        elif isinstance(collection, _TEXT):
+            self.sought(collection, item if isinstance(item, _TEXT) else b"")
         elif isinstance(collection, range):
             return isinstance(item, int) and item in collection
         else:
@@ -273,7 +272,7 @@ class Guards:
     def sought(self, text: Any, part: Any) -> None:
         """Pay for finding one text in another."""
         if len(text) > 15:
-            self.burn((len(text) >> 4) * (1 + (min(len(part), 128) >> 3)))
+            self.burn((len(text) >> 4) * (1 + (len(part) >> 3)))
 
     # items ------------------------------------------------------------------------------------------------------------
 
@@ -283,9 +282,10 @@ class Guards:
         Where an author could choose keys whose hashes collide, each use pays for the collisions.
         """
         kind = type(key)
-        if kind is str or kind is bool or (kind is int and -_KEY_END < key < _KEY_END):
+        if kind is bool or key is None or (kind is int and -_KEY_END < key < _KEY_END):
             return key
-        if key is None or isinstance(key, (bytes, str, Enum)):
+        if isinstance(key, (str, bytes, Enum)):
+            self.weigh(key)
             return key
         if not isinstance(key, (int, tuple, msgspec.Struct)):
             raise refused_operation("this is no key of a map", kind=kind.__name__)
@@ -298,7 +298,7 @@ class Guards:
         if type(key) is int and type(collection) in _PLACED:
             return collection[key]
         if isinstance(collection, dict):
-            return collection[self.key(key, collection)]
+            return collection[key if type(key) is str and len(key) < 256 else self.key(key, collection)]
         if isinstance(collection, type) and not isinstance(collection, EnumMeta):
             raise refused_operation("a class has no items", kind=collection.__name__)
         return collection[key]
@@ -306,7 +306,7 @@ class Guards:
     def put(self, value: Any, collection: Any, key: Any) -> None:
         """collection[key] = value."""
         if type(collection) is dict:
-            collection[key if type(key) is str else self.key(key, collection)] = value
+            collection[key if type(key) is str and len(key) < 256 else self.key(key, collection)] = value
             if len(collection) > LIMITS.items_count_max:
                 raise _too_many("items", len(collection), LIMITS.items_count_max)
         elif type(collection) is list and isinstance(key, int):
@@ -362,7 +362,7 @@ class Guards:
 
     def get(self, value: Any, key: Any, default: Any = _MISSING) -> Any:
         """value.get(key, default), short for maps with text keys."""
-        if type(value) is dict and type(key) is str:
+        if type(value) is dict and type(key) is str and len(key) < 256:
             return value.get(key, None if default is _MISSING else default)
         return self.call(value, "get", key) if default is _MISSING else self.call(value, "get", key, default)
 

@@ -193,7 +193,7 @@ def _listed(name: str) -> _Method:
     """keys, values and items, as a tuple: a view would be a set to combine, whose order is not fixed."""
 
     def method(guards: Guards, value: dict[Any, Any], /) -> tuple[Any, ...]:
-        guards.pay(list, len(value))
+        guards.pay(dict if name == "items" else list, len(value))
         return tuple(getattr(value, name)())
 
     return method

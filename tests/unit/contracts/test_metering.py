@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
 import textwrap
 import types
@@ -204,6 +205,42 @@ def test_a_bomb_is_refused(name: str) -> None:
     assert code_of(BOMBS[name], 0, 0, 0) in {"contract.fuel", "contract.size", "contract.depth"}
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "('x' * 40000).replace('x', 'xx')",
+        "('x' * 40000).join(['a', 'b', 'c'])",
+        "f'{text}{text}'",
+        "f'{text}{x}{x}{x}{x}{x}{x}{x}{x}{x}{x}{x}{x}{x}{x}{x}{x}{x}{text}'",
+        "text + text",
+        "text * 2",
+        "'1'.zfill(65537)",
+        "bytes(65537)",
+        "x.to_bytes(65537, 'big')",
+        "[*items, *items]",
+        "items + items",
+        "items * 2",
+        "tuple(items) + tuple(items)",
+        "[0 for v in items for w in (1, 2)]",
+        "list(range(65537))",
+        "sum([items, items], [])",
+        "{v: 0 for v in range(65537)}",
+        "{**held, **{-1 - v: 0 for v in range(40000)}}",
+        "held | {-1 - v: 0 for v in range(40000)}",
+        "(',' * 65536).split(',')",
+        "1 << 256",
+        "2 ** 256",
+        "(1 << 255) + (1 << 255)",
+        "(1 << 200) * (1 << 56)",
+        "-(1 << 255) - (1 << 255)",
+        "sum([1 << 255, 1 << 255])",
+    ],
+)
+def test_a_result_beyond_its_limit_is_refused_at_once(expression: str) -> None:
+    lines = ("text = 'x' * 40000", "items = [0] * 40000", "held = {v: 0 for v in range(40000)}", f"return {expression}")
+    assert code_of(body(*lines), 1, 0, 0) == "contract.size"
+
+
 DEEP = "v = (1,)\n    w = (1,)\n    for a in range(100000):\n        v = (v,)\n        w = (w,)\n    "
 WIDE = "v = (1,)\n    w = (1,)\n    for a in range(40):\n        v = (v, v)\n        w = (w, w)\n    "
 
@@ -260,6 +297,15 @@ def test_weigh_pays_for_every_part_however_often_it_is_shared() -> None:
         wide = (wide, wide)
     with pytest.raises(Refusal, match=r"contract\.fuel"):
         weigh(wide, meter)
+
+
+def test_a_value_may_be_as_deep_as_a_block() -> None:
+    value: Any = 1
+    for _ in range(LIMITS.depth_max):
+        value = [value]
+    weigh(value, Meter())
+    with pytest.raises(Refusal, match=r"contract\.depth"):
+        weigh([value], Meter())
 
 
 def test_depth_is_counted_down_again_after_a_refusal() -> None:
@@ -382,6 +428,37 @@ def test_what_a_value_may_do_means_what_plain_python_means(line: str, result: An
         assert found == result
 
 
+VALUES = (
+    0, 1, -3, 7, True, None, "", "a", "ab", (), (1, 2), (1, 3), [1, 2], {"a": 1}, {1: 2}, b"a", range(3),
+    language.Day(1), language.Day(2), language.Money(1, "EUR"),
+)  # fmt: skip
+OPERATORS = ("+", "-", "*", "//", "%", "|", "&", "^", ">>", "==", "!=", "<", "<=", ">", ">=", "in", "not in")
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_operator_means_what_it_means_in_plain_python(operator: str) -> None:
+    """On every pair of values the same result, or a failure in both."""
+    function = loaded(f"def f(x, y):\n    return x {operator} y\n")["f"]
+    plain = eval(f"lambda x, y: x {operator} y")
+    for one, other in itertools.product(VALUES, VALUES):
+        try:
+            expected = plain(one, other)
+        except (ArithmeticError, AttributeError, Refusal, RuntimeError, TypeError, ValueError):
+            with pytest.raises(Refusal), contained():
+                function(one, other)
+            continue
+        texted = operator == "%" and isinstance(one, (str, bytes))
+        if texted or (operator.endswith("in") and isinstance(one, range) and isinstance(other, dict)):
+            with pytest.raises(Refusal, match=r"contract\.operation"):
+                function(one, other)
+        else:
+            assert function(one, other) == expected
+
+
+def test_a_comprehension_runs_over_a_list_as_it_was() -> None:
+    assert called(body("xs = [1, 2]", "ys = [xs.append(v) for v in xs]", "return xs"), 0, 0, 0) == [1, 2, 1, 2]
+
+
 def test_lists_and_maps_are_changed_in_place_as_in_plain_python() -> None:
     text = body(
         "xs = [1]", "ys = xs", "ys += (2,)", "ys *= 2", "ys.insert(0, 9)", "ys.pop()", "ys[0] = 7", "ys[0] += 1",
@@ -417,9 +494,10 @@ def test_a_match_takes_the_first_case_that_holds() -> None:
 
 
 def test_a_chain_evaluates_its_middle_once_and_stops_at_the_first_link_that_fails() -> None:
-    text = body("seen = []", "held = g(seen, 1) < g(seen, 0) < g(seen, 5)", "return held, seen")
+    text = body("seen = []", "held = g(seen, x) < g(seen, y) < g(seen, z)", "return held, seen")
     text += "def g(seen, v):\n    seen.append(v)\n    return v\n"
-    assert called(text, 0, 0, 0) == (False, [1, 0])
+    assert called(text, 1, 2, 3) == (True, [1, 2, 3])
+    assert called(text, 1, 0, 3) == (False, [1, 0])
 
 
 def test_keys_values_and_items_are_no_sets() -> None:
