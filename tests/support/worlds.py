@@ -24,7 +24,7 @@ from interfirm.ledger.history import History, HistoryItem
 from interfirm.ledger.moves import import_id
 from interfirm.ledger.signing import sign
 from interfirm.ledger.tree import Node
-from interfirm.ledger.types import TransactionSignature, View
+from interfirm.ledger.types import Disclosure, TransactionSignature, View
 from interfirm.notary.requests import request_of
 from interfirm.notary.types import Done, Finish, Notarise, ref_key
 
@@ -37,6 +37,10 @@ from .truth import Accepted, Truth
 
 HONEST = ("alice", "bob", "bank")
 DISHONEST = ("mallory", "trudy")
+
+
+Disclose = Callable[[Disclosure], Disclosure]
+"""How a liar shows an input."""
 
 
 class Founded:
@@ -94,8 +98,9 @@ class World:
     def __init__(self, seed: int) -> None:
         self.rng = Random(seed)
         self.numbers = 0
+        self.unwilling = self.rng.choice((0, 0.5, 0.9))
+        """How often the honest sign nothing that comes from the dishonest, whatever it says."""
         self.forged: list[ContractRef] = []
-        self.locks: list[tuple[ContractRef, Notary, Any, bytes]] = []
         self._copy(_founded())
 
     def _copy(self, begun: Founded) -> None:
@@ -119,7 +124,7 @@ class World:
         chance = self.rng.random()
         if chance < 0.2:
             self._honest_step()
-        elif chance < 0.9:
+        elif chance < 0.86:
             self._dishonest_step()
         elif chance < 0.97:
             self._move()
@@ -294,6 +299,7 @@ class World:
             ],
             "Vault": [
                 lambda: exercise(ref, c.Vault.issue, to=anybody, amount=some),
+                lambda: self._bill(ref, anybody, some),
                 lambda: exercise(ref, c.Vault.raise_cash, cash=piece, amount=some) if piece else None,
             ],
             "Invoice": [lambda: exercise(ref, c.Invoice.accept)],
@@ -308,6 +314,11 @@ class World:
             "Pair": [lambda: exercise(ref, c.Pair.fill), lambda: exercise(ref, c.Pair.count)],
         }
         return rng.choice(menu[name])() if name in menu else None
+
+    def _bill(self, ref: ContractRef, buyer: Any, amount: Money) -> Command:
+        self.numbers += 1
+        number, due = f"bank-{self.numbers}", NOW.plus_ms(HOUR_MS)
+        return exercise(ref, c.Vault.bill, buyer=buyer, number=number, amount=amount, due=due)
 
     def _offer(self, ref: ContractRef, payload: Any) -> Command:
         seller = self.network.members[payload[1][0]].party
@@ -330,22 +341,23 @@ class World:
         """Something that a liar would have: a contract made of nothing, or one of these put to use, or just lies."""
         rng = self.rng
         liar = party(rng.choice(DISHONEST))
-        live = self._active(place) if rng.random() < 0.9 else list(self.network.disclosures)
+        live = self._active(place) if rng.random() < 0.8 else list(self.network.disclosures)
         loot = [ref for ref in self.forged if ref in live]
         lied: dict[ContractRef, Any] = {}
+        disclose: Disclose = lambda held: held  # noqa: E731 - the other ones are made elsewhere
         if loot and rng.random() < 0.6:
             ref = rng.choice(loot)
             held = self.network.disclosures[ref]
             commands = [self._on(ref, held.template.name, live, held.payload)]
         else:
             if live and rng.random() < 0.15:
-                lied = self._lied_about(live)
+                lied, disclose = self._lied_about(live)
             commands = list(self._commands(liar, list(lied) or live))
         actions = self._acted([command for command in commands if command is not None], lied)
         if not actions:
             return None
         forgery = Forgery(self.network, actions, notary=place, window=self._window())
-        forgery.disclose = lambda held: held.replace(payload=lied.get(held.ref, held.payload))
+        forgery.disclose = disclose
         if not loot and rng.random() < 0.5:
             forgery.actions.append(self._loot(liar))
         for lie in rng.choices(IN_THE_FOREST, k=rng.choice((0, 0, 0, 1, 1, 2))):
@@ -368,17 +380,21 @@ class World:
         except Refusal:
             return ()
 
-    def _lied_about(self, live: Sequence[ContractRef]) -> dict[ContractRef, Any]:
-        """A contract as a liar would rather have it: richer, or its own."""
+    def _lied_about(self, live: Sequence[ContractRef]) -> tuple[dict[ContractRef, Any], Disclose]:
+        """A contract as a liar would rather have it: richer, or its own, or another contract; and how it is shown."""
         ref = self.rng.choice(live)
         held = self.network.disclosures[ref]
+        others = [each for each in self.network.disclosures.values() if each.template == held.template]
+        if self.rng.random() < 0.5:
+            donor = self.rng.choice(others)
+            return {ref: donor.payload}, lambda shown: donor.replace(ref=ref) if shown.ref == ref else shown
         liar = [self.rng.choice(LIARS)]
         payload = [
             [value[0] * 10, value[1]] if _is_money(value) else liar if _is_party(value) and self.rng.random() < 0.4
             else value
             for value in held.payload
         ]  # fmt: skip
-        return {ref: payload}
+        return {ref: payload}, lambda shown: shown.replace(payload=payload) if shown.ref == ref else shown
 
     def _loot(self, liar: Party) -> Create:
         """What a liar would like to have, as if it had been made."""
@@ -451,13 +467,15 @@ class World:
             if identity in LIARS:
                 signatures.append(sign(member.party.signer, identity, transaction))
                 continue
-            if identity not in forgery.tops:
+            if identity not in forgery.tops or self.rng.random() < self.unwilling:
                 return identity
             view = forgery.view(identity)
-            try:
-                signatures.append(member.sign(view, transaction, history=self._history(view)))
-            except Refusal:
+            signature = self._persuaded(
+                lambda history, m=member, v=view: m.sign(v, transaction, history=history), view
+            )  # fmt: skip
+            if signature is None:
                 return identity
+            signatures.append(signature)
         return None
 
     def _use(self, forgery: Forgery, draft: Draft, receipt: bytes) -> None:
@@ -480,11 +498,18 @@ class World:
             if identity not in forgery.tops or not forgery.tops[identity]:
                 continue
             view = forgery.view(identity)
+            believed = self._persuaded(lambda history, m=member, v=view: m.receive(v, history=history), view)
+            if believed is None and signed:
+                raise Broken(f"{member.party.name} signed, and its view fails")
+
+    def _persuaded(self, attempt: Callable[[History], Any], view: View) -> Any:
+        """What a victim answers to a view with the best history there is, or else with none."""
+        for history in (self._history(view), ()):
             try:
-                member.receive(view, history=self._history(view))
-            except Refusal as refusal:
-                if signed:
-                    raise Broken(f"{member.party.name} signed, and its view fails: {refusal}") from refusal
+                return attempt(history)
+            except Refusal:
+                continue
+        return None
 
     def _history(self, view: View) -> History:
         """The best history that liars can make up for the inputs of a view."""
@@ -539,13 +564,10 @@ class World:
     # moves --------------------------------------------------------------------------------------------------------
 
     def _move(self) -> None:
-        """A step of a move: honest ones go all the way, the dishonest try everything at once."""
+        """A move: an honest one goes all the way, the dishonest try everything that a lock could be good for."""
         rng, network = self.rng, self.network
         place = self._place()
         live = self._active(place)
-        if self.locks and rng.random() < 0.5:
-            self._press(*rng.choice(self.locks))
-            return
         if not live:
             return
         ref = rng.choice(live)
@@ -554,29 +576,28 @@ class World:
         if not set(confirmers) & set(LIARS):
             if all(network.disclosures[ref].origin in network.members[i].known for i in confirmers):
                 network.move(ref, to)
-            return
-        if set(confirmers) <= set(LIARS):
-            request = network.lock(ref, to, until_ms=rng.choice((-1, 1, 2)) * HOUR_MS)
-            try:
-                self.locks.append((ref, to, request, place.done(request).id))
-            except Refusal:
-                return
+        elif set(confirmers) <= set(LIARS):
+            self._abuse_lock(ref, place, to)
 
-    def _press(self, ref: ContractRef, to: Notary, request: Any, lock: bytes) -> None:
-        network = self.network
+    def _abuse_lock(self, ref: ContractRef, place: Notary, to: Notary) -> None:
+        rng, network = self.rng, self.network
+        request = network.lock(ref, to, until_ms=rng.choice((-1, 1, 2)) * HOUR_MS)
+        try:
+            lock = place.done(request).id
+        except Refusal:
+            return
         tries: list[Callable[[], object]] = [
             lambda: self.forged.append(network.bring(ref, to, request, lock)),
             lambda: network.unlock(ref, to, lock),
-            lambda: network.home_of(network.disclosures[ref]).done(
-                Finish(lock=lock, receipt=to.receipt(import_id(lock)))
-            ),
-            lambda: network.home_of(network.disclosures[ref]).done(request),
+            lambda: place.done(Finish(lock=lock, receipt=to.receipt(import_id(lock)))),
+            lambda: place.done(request),
         ]
-        for attempt in self.rng.sample(tries, 3):
+        for attempt in rng.sample(tries, 4):
             try:
                 attempt()
             except Refusal:
                 continue
+        self.forged.append(ref)
 
 
 def _is_money(value: Any) -> bool:

@@ -155,6 +155,12 @@ class Vault(Template):
         tx.create(self.replace(left=self.left - amount))
         return tx.exercise(cash, Cash.top_up, amount=amount)
 
+    @choice(by="keeper")
+    def bill(self, tx: Transaction, buyer: Party, number: str, amount: Money, due: Instant) -> Ref[Invoice]:
+        """Write an invoice in the issuer's name; the issuer's number is still the issuer's to claim."""
+        tx.create(self)
+        return tx.create(Invoice(seller=self.issuer, buyer=buyer, number=number, amount=amount, due=due))
+
 
 class Invoice(Template):
     """A seller's claim on a buyer that the buyer has not accepted; its number exists once for the seller."""
