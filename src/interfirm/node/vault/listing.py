@@ -110,8 +110,7 @@ class Listing(Contracts):
             conditions = _conditions(table, where or {})
             for each in statuses:
                 found += self._part(table, each, conditions, order, place, limit + 1)
-        if len(tables) * len(statuses) > 1:
-            _sort(found, order)
+        _sort(found, order)
         page = tuple(self._stored(row[: len(FIELDS)]) for row in found[:limit])
         more = len(found) > limit
         return Page(rows=page, next_cursor=_cursor(name, found[limit - 1][len(FIELDS) :]) if more else None)
@@ -264,16 +263,18 @@ def _comparison(column: sa.ColumnElement[Any], condition: Condition, n: int) -> 
 def _statement(
     table: sa.Table, conditions: Sequence[Condition], order: Sequence[Order], part: Range, nulls: Sequence[bool]
 ) -> sa.Select[Any]:
+    """The rows of a range: first which, by the template's table alone, so that only those are sorted and then read."""
     own = table.c
     columns = [_sorted_by(own[each.column], n, len(order) - 1) for n, each in enumerate(order)]
-    joined = sa.join(table, contracts, contracts.c.number == own["_number"])
-    statement = _filtered(sa.select(*FIELDS, *columns).select_from(joined), table, conditions)
+    statement = _filtered(sa.select(*[c.label(f"o{n}") for n, c in enumerate(columns)]), table, conditions)
     for n, column in enumerate(columns[: part.same]):
         statement = statement.where(column.is_(None) if nulls[n] else column == sa.bindparam(f"at{n}"))
     if part.beyond is not None:
         statement = statement.where(_beyond(columns[part.same], order[part.same], part))
     by = [_ordered(column, each) for column, each in zip(columns, order, strict=True)]
-    return statement.order_by(*by[part.same :]).limit(sa.bindparam("limit"))
+    place = statement.order_by(*by[part.same :]).limit(sa.bindparam("limit")).subquery("place")
+    number = place.c[f"o{len(columns) - 1}"]
+    return sa.select(*FIELDS, *place.c).select_from(place).join(contracts, contracts.c.number == number)
 
 
 def _sorted_by(column: sa.ColumnElement[Any], n: int, last: int) -> sa.ColumnElement[Any]:
@@ -311,7 +312,7 @@ def _ranges(order: Sequence[Order], place: Row) -> Iterator[Range]:
 
 
 def _sort(rows: list[Row], order: Sequence[Order]) -> None:
-    """Bring rows of several tables into one order."""
+    """Bring rows of several ranges, statuses and tables into one order."""
     for n, each in reversed(list(enumerate(order, start=len(FIELDS)))):
         rows.sort(key=_place_in(n), reverse=each.descending)
 

@@ -24,6 +24,8 @@ BUSY_MS = 5_000
 WAL_BYTES = 64 * 1024 * 1024
 """The log is cut to this size after a checkpoint."""
 STATEMENTS_COUNT = 512
+CACHE_KIBIBYTES = 8 * 1024
+"""Pages that each connection keeps in memory."""
 READERS_COUNT = 4
 _MAGIC = b"SQLite format 3\x00"
 _STORAGE = {
@@ -136,13 +138,13 @@ class SqliteDatabase:
         driver.isolation_level = None
         for pragma in (
             f"busy_timeout={BUSY_MS}", "journal_mode=WAL", f"synchronous={'FULL' if self._durable else 'OFF'}",
-            "foreign_keys=ON", "secure_delete=ON", f"journal_size_limit={WAL_BYTES}",
+            "foreign_keys=ON", "secure_delete=ON", f"journal_size_limit={WAL_BYTES}", f"cache_size=-{CACHE_KIBIBYTES}",
         ):  # fmt: skip
             driver.execute(f"PRAGMA {pragma}")
 
     def _prepare_reader(self, driver: sqlite3.Connection, _: object) -> None:
         driver.isolation_level = None
-        for pragma in (f"busy_timeout={BUSY_MS}", "query_only=ON"):
+        for pragma in (f"busy_timeout={BUSY_MS}", "query_only=ON", f"cache_size=-{CACHE_KIBIBYTES}"):
             driver.execute(f"PRAGMA {pragma}")
 
     def _check_size(self) -> None:
