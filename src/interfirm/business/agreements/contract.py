@@ -224,7 +224,7 @@ class Agreement(Template):
         """Prolong it together."""
         self.require_status((AgreementStatus.IN_EFFECT,))
         require(self.renewal == Renewal.BY_ALL, "the agreement is not prolonged this way", renewal=self.renewal)
-        require(self.end is not None and self.end < end, "a renewal prolongs", end=end)
+        require(self.last_day() < end, "a renewal prolongs", end=end)
         return tx.create(self.replace(end=end, version=self.version + 1))
 
     @choice(by="party")

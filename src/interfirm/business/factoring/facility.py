@@ -31,6 +31,10 @@ class FacilityStatus(Code):
     ENDED = "ended"
 
 
+BINDING = (FacilityStatus.IN_EFFECT, FacilityStatus.SUSPENDED)
+"""In these it can be changed and ended."""
+
+
 class Opened(Record):
     """What accepting a facility leaves behind."""
 
@@ -124,7 +128,7 @@ class Facility(Template):
     @choice(by=("seller", "lender"))
     def amend(self, tx: Transaction, terms: FacilityTerms, document: Hash, end: Day) -> Ref[Facility]:
         """Agree on other terms for new purchases."""
-        require(not self.open(), "the facility was not accepted", status=self.status)
+        require(self.status in BINDING, "the facility's status does not allow this", status=self.status)
         return tx.create(self.replace(terms=terms, document=document, end=end, version=self.version + 1))
 
     @choice(by="lender")
@@ -140,7 +144,7 @@ class Facility(Template):
     @choice(by=("seller", "lender"))
     def terminate(self, tx: Transaction) -> Ref[Facility]:
         """End new purchases together."""
-        return self.moved(tx, (FacilityStatus.IN_EFFECT, FacilityStatus.SUSPENDED), FacilityStatus.ENDED)
+        return self.moved(tx, BINDING, FacilityStatus.ENDED)
 
     @choice(by="party")
     def terminate_on_notice(self, tx: Transaction, party: Party, notice: Ref[Notice]) -> Ref[Facility]:
@@ -151,7 +155,7 @@ class Facility(Template):
         given = found.giver == self.seller or found.giver == self.lender
         require(given, "the notice is of an outsider", giver=found.giver)
         tx.not_before(found.given.plus(self.notice_days))
-        return self.moved(tx, (FacilityStatus.IN_EFFECT, FacilityStatus.SUSPENDED), FacilityStatus.ENDED)
+        return self.moved(tx, BINDING, FacilityStatus.ENDED)
 
 
 class DebtorExposure(Record):
