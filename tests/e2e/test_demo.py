@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.e2e.networks import EXAMPLES, command
 
+PAYABLE = '<cbc:PayableAmount currencyID="EUR">136125.00<'
 REFERENCE = EXAMPLES / "invoice-2026-0001.xml"
 
 
@@ -87,7 +88,7 @@ def test_another_invoice_gives_other_figures_that_can_be_computed_again(tmp_path
 
 def test_an_invoice_that_breaks_the_rules_is_refused_and_nothing_is_left_behind(tmp_path: Path) -> None:
     broken = tmp_path / "broken.xml"
-    broken.write_text(REFERENCE.read_text().replace(">136125.00<", ">136126.00<"))
+    broken.write_text(REFERENCE.read_text().replace(PAYABLE, PAYABLE.replace("136125", "136126")))
     done = command("demo", "--folder", str(tmp_path / "network"), "--invoice", str(broken))
     assert done.returncode == 3
     assert "BR-CO-16" in done.stdout + done.stderr

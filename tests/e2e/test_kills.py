@@ -17,8 +17,8 @@ from interfirm.runtime import supervise
 from interfirm.runtime.bootstrap import KILL_AT
 from interfirm.runtime.layout import Home, NetworkLayout
 
-TURNS = (2, 4, 7)
-"""At which of its turns a process dies: while it connects, in the middle, near the end of a transaction."""
+TURNS = (2, 5)
+"""At which of its turns a process dies: while it connects, and in the middle of a transaction."""
 KILLS = [(who, point, turn) for who in ("nordmark", "halden") for point in POINTS for turn in TURNS]
 
 

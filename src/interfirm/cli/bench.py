@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -41,13 +41,11 @@ def bench(
 def load(name: str) -> ModuleType:
     """The benchmark's module from the folder `benchmarks` of the source tree."""
     path = FOLDER / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", path)
-    if spec is None or spec.loader is None or not path.exists():
+    if not path.exists():
         raise Refusal("bench.missing", "benchmarks come with the source tree", path=str(path))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    if str(FOLDER.parent) not in sys.path:
+        sys.path.insert(0, str(FOLDER.parent))
+    return importlib.import_module(f"benchmarks.{name}")
 
 
 def table(result: dict[str, Any]) -> Any:

@@ -8,8 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
@@ -102,12 +102,12 @@ def run(words: list[str]) -> int:
     try:
         code = app(_forward(words), standalone_mode=False)
         return code if isinstance(code, int) else session.DONE
-    except click.exceptions.Exit as exit_:
+    except typer.Exit as exit_:
         return exit_.exit_code
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        getattr(error, "show", lambda: session.errors.print(str(error)))()
         return session.USAGE
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         session.errors.print("stopped")
         return session.FAILED
     except Refusal as refusal:
