@@ -24,7 +24,8 @@ from interfirm.business.factoring.terms import (
     offered_of,
     price_of,
 )
-from interfirm.business.invoices.contract import Accepted, Action, Credited, Invoice, InvoiceStatus, Reason
+from interfirm.business.invoices.answers import Action, InvoiceStatus, Reason
+from interfirm.business.invoices.contract import Accepted, Credited, Invoice
 from interfirm.business.invoices.document import AllowanceCharge, Document, Line, TaxGroup, Totals
 from interfirm.business.payments.contract import BankEntry
 from interfirm.business.receivables.contract import Receivable, Verification

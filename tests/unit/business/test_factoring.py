@@ -26,9 +26,11 @@ from tests.unit.business.scenario import (
 
 from interfirm.business.agreements.contract import Notice
 from interfirm.business.cash.contract import Cash
-from interfirm.business.factoring.advance import Advance, AdvanceStatus, Financing, TrustCollection, TrustMoney
+from interfirm.business.factoring.advance import Advance, AdvanceStatus
 from interfirm.business.factoring.contract import Offer, Taken
 from interfirm.business.factoring.facility import Exposure, Facility, FacilityStatus
+from interfirm.business.factoring.fingerprints import Financing
+from interfirm.business.factoring.silence import TrustCollection
 from interfirm.business.factoring.terms import (
     DayCount,
     DebtorLimit,
@@ -38,6 +40,7 @@ from interfirm.business.factoring.terms import (
     ReleaseRule,
     price_of,
 )
+from interfirm.business.factoring.trust import TrustMoney
 from interfirm.business.invoices.contract import Invoice
 from interfirm.business.payments.contract import BankEntry, Obligation, Payment
 from interfirm.business.receivables.contract import Receivable

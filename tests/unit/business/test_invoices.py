@@ -25,18 +25,11 @@ from tests.unit.business.scenario import (
 )
 
 from interfirm.business.agreements.contract import Agreement
-from interfirm.business.invoices.contract import (
-    Action,
-    AutoAcceptance,
-    CreditNote,
-    Dispute,
-    DisputeStatus,
-    Invoice,
-    InvoiceStatus,
-    Reason,
-    working_days_after,
-)
+from interfirm.business.invoices.answers import Action, InvoiceStatus, Reason
+from interfirm.business.invoices.contract import AutoAcceptance, Dispute, DisputeStatus, Invoice
+from interfirm.business.invoices.credit_note import CreditNote
 from interfirm.business.invoices.document import AllowanceCharge, Document, require_document
+from interfirm.business.invoices.measures import working_days_after
 from interfirm.business.payments.contract import Obligation
 from interfirm.business.receivables.contract import Receivable
 from interfirm.contracts.language import Hash, Quantity, Rate, Ref, UnitPrice

@@ -12,7 +12,8 @@ from interfirm.base.money import Money
 from interfirm.business.cash.contract import Cash
 from interfirm.business.factoring.contract import Offer
 from interfirm.business.factoring.terms import offered_of, price_of
-from interfirm.business.invoices.contract import Invoice, InvoiceStatus
+from interfirm.business.invoices.answers import InvoiceStatus
+from interfirm.business.invoices.contract import Invoice
 from interfirm.business.payments.contract import BankEntry
 from interfirm.business.receivables.contract import Receivable
 from interfirm.contracts.language import Ref

@@ -7,7 +7,9 @@ from tests.unit.business.scenario import L, Play, S, day, eur
 from interfirm.business.cash.contract import Cash
 from interfirm.business.factoring.advance import Advance, AdvanceStatus
 from interfirm.business.factoring.facility import Exposure
-from interfirm.business.invoices.contract import CreditNote, Invoice, InvoiceStatus
+from interfirm.business.invoices.answers import InvoiceStatus
+from interfirm.business.invoices.contract import Invoice
+from interfirm.business.invoices.credit_note import CreditNote
 from interfirm.business.receivables.contract import Receivable
 
 

@@ -26,16 +26,8 @@ from interfirm.base.errors import Refusal
 from interfirm.business.agreements.contract import Agreement, AgreementKind, AgreementStatus, Notice, Renewal
 from interfirm.business.companies.contract import Company, CompanyStatus
 from interfirm.business.factoring.facility import Facility, FacilityStatus
-from interfirm.business.invoices.contract import (
-    Action,
-    Credit,
-    Dispute,
-    DisputeStatus,
-    Invoice,
-    InvoiceStatus,
-    Objection,
-    Reason,
-)
+from interfirm.business.invoices.answers import Action, InvoiceStatus, Objection, Reason
+from interfirm.business.invoices.contract import Credit, Dispute, DisputeStatus, Invoice
 from interfirm.business.receivables.contract import Receivable
 from interfirm.contracts.language import Hash, Ref
 

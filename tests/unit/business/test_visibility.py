@@ -9,7 +9,8 @@ from tests.unit.business.scenario import BANK, CN_1, L2, LINES, TERMS, B, K, L, 
 from interfirm.business.cash.contract import Cash
 from interfirm.business.factoring.advance import Advance
 from interfirm.business.factoring.contract import Taken
-from interfirm.business.invoices.contract import Invoice, Reason
+from interfirm.business.invoices.answers import Reason
+from interfirm.business.invoices.contract import Invoice
 from interfirm.contracts.language import Party, Private
 from interfirm.contracts.types import Create, Exercise, walk
 

@@ -1,15 +1,15 @@
-"""Templates: Financing (fingerprints taken), Advance (one purchase and its repayment), and what is held in trust."""
+"""Template: Advance (one purchase and its repayment), which only seller and lender see."""
 
 from __future__ import annotations
 
 from interfirm.business.cash.contract import Cash
 from interfirm.business.companies.contract import Account, within_day
 from interfirm.business.factoring.facility import Exposure
-from interfirm.business.factoring.terms import FacilityTerms, Offered, Price, Recourse, ReleaseRule
+from interfirm.business.factoring.terms import FacilityTerms, Price, Recourse, ReleaseRule
+from interfirm.business.factoring.trust import TrustMoney
 from interfirm.business.payments.contract import BankEntry, Obligation, take_in
 from interfirm.business.receivables.contract import InvoiceId, Receivable
 from interfirm.contracts.language import (
-    Claim,
     Code,
     Day,
     Hash,
@@ -22,50 +22,6 @@ from interfirm.contracts.language import (
     choice,
     require,
 )
-
-
-class Financing(Template):
-    """The fingerprints of a financed receivable: claimed once and for ever, so that it is not financed twice.
-
-    The exact one (tax number, number, year, round) refuses; the two looser ones carry a number, and one above 1 warns
-    that something like it was financed before. A lender insists on the lowest free numbers (see fingerprints.py).
-    """
-
-    seller: Party
-    """Whose claims they are."""
-    lender: Party
-    """Who financed it."""
-    offered: Offered
-    """What was financed."""
-    parties_number: int
-    """How many times, with this one, something of the same buyer, amount and day of issue was financed."""
-    order_number: int
-    """How many times, with this one, something for the same order was."""
-
-    def signatories(self) -> tuple[Party, ...]:
-        """Both."""
-        return (self.seller, self.lender)
-
-    def claims(self) -> tuple[Claim, ...]:
-        """One exact fingerprint and one or two looser ones."""
-        it = self.offered
-        exact = Claim(
-            family="factoring.invoice",
-            owner=self.seller,
-            key=(it.invoice.tax_id, it.invoice.number, it.invoice.year, it.round),
-        )
-        amount = (it.gross.minor, it.gross.currency, it.issued.number)
-        parties = Claim(
-            family="factoring.parties", owner=self.seller, key=(it.obligor.id, *amount, self.parties_number)
-        )
-        if it.order == "":
-            return (exact, parties)
-        order = Claim(family="factoring.order", owner=self.seller, key=(it.obligor.id, it.order, self.order_number))
-        return (exact, parties, order)
-
-    def ensure(self) -> None:
-        """Numbers count from 1."""
-        require(self.parties_number > 0 and self.order_number > 0, "fingerprints are numbered from 1")
 
 
 class AdvanceStatus(Code):
@@ -416,94 +372,3 @@ class Advance(Template):
             self.owe(tx, kept, on, "collected-in-trust")
             after = after.applied(kept, on)
         return Applied(advance=tx.create(after), exposure=self.counted(tx, exposure, after))
-
-
-class TrustMoney(Template):
-    """Money of the lender's that the debtor paid to the seller: held in trust, still owed, no payment of the debt."""
-
-    seller: Party
-    """Who got it."""
-    lender: Party
-    """Whose it is."""
-    debtor: Party
-    """Who paid it to the wrong party."""
-    invoice: InvoiceId
-    """For which invoice."""
-    amount: Money
-    """How much."""
-    end_to_end_id: str
-    """What the debtor called the transfer."""
-    booked: Day
-    """When it was booked."""
-
-    def signatories(self) -> tuple[Party, ...]:
-        """Both."""
-        return (self.seller, self.lender)
-
-    def claims(self) -> tuple[Claim, ...]:
-        """The transfer is counted once, as any payment to the seller."""
-        return (Claim(family="payment.end-to-end-id", owner=self.seller, key=(self.end_to_end_id,)),)
-
-    def ensure(self) -> None:
-        """There is something to hold."""
-        require(self.amount.minor > 0, "money is more than nothing", amount=self.amount)
-
-    @choice(by="seller")
-    def hand_over(self, tx: Transaction, cash: Ref[Cash], receivable: Ref[Receivable], on: Day) -> Ref[Receivable]:
-        """Pay it to the lender, who takes it as payment of the debt; what exceeds the debt is sorted out by the two."""
-        within_day(tx, on)
-        right = tx.fetch(Receivable, receivable)
-        require(right.invoice == self.invoice and right.seller == self.seller, "this is another receivable")
-        require(right.holder == self.lender, "the right is someone else's", holder=right.holder)
-        tx.exercise(cash, Cash.move, to=self.lender, amount=self.amount)
-        amount = min(self.amount, right.outstanding)
-        return tx.exercise(
-            receivable, Receivable.acknowledge, amount=amount, end_to_end_id=self.end_to_end_id, booked=on
-        )
-
-
-class TrustCollection(Template):
-    """Silent factoring: the seller stays the holder and collects in trust; the lender alone may end the silence.
-
-    The lender alone confirms this. Turning it into an assignment also needs the receivable's confirmers, of whom the
-    seller is one: its node confirms by default what its firm has agreed to here.
-    """
-
-    seller: Party
-    """Who collects."""
-    lender: Party
-    """For whom."""
-    invoice: InvoiceId
-    """What."""
-    paid_before: Money
-    """What had been paid before the purchase."""
-
-    def signatories(self) -> tuple[Party, ...]:
-        """Both."""
-        return (self.seller, self.lender)
-
-    def confirmers(self) -> tuple[Party, ...]:
-        """The lender."""
-        return (self.lender,)
-
-    def ensure(self) -> None:
-        """Sums are not negative."""
-        require(self.paid_before.minor >= 0, "a sum of payments is not negative", paid=self.paid_before)
-
-    @choice(by="lender")
-    def disclose(
-        self, tx: Transaction, receivable: Ref[Receivable], advance: Ref[Advance], exposure: Ref[Exposure],
-        account: Account, on: Day,
-    ) -> Applied:  # fmt: skip
-        """End the silence: take the right over and tell the debtor to pay the lender."""
-        right = tx.fetch(Receivable, receivable)
-        require(right.invoice == self.invoice and right.seller == self.seller, "this is another receivable")
-        assigned = tx.exercise(receivable, Receivable.assign, to=self.lender)
-        noticed = tx.exercise(assigned, Receivable.notify, account=account)
-        return tx.exercise(
-            advance, Advance.disclosed, receivable=noticed, exposure=exposure, paid_before=self.paid_before, on=on
-        )
-
-    @choice(by="lender")
-    def finish(self, tx: Transaction) -> None:
-        """The purchase is over."""

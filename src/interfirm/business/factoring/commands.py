@@ -9,8 +9,8 @@ import msgspec
 from interfirm.base import codec
 from interfirm.base.hashing import digest
 from interfirm.business.factoring import desk
-from interfirm.business.factoring.advance import Financing
 from interfirm.business.factoring.contract import Offer
+from interfirm.business.factoring.fingerprints import Financing
 from interfirm.business.invoices.contract import Invoice
 from interfirm.business.receivables.contract import Verification
 from interfirm.contracts.types import ContractRef, Create

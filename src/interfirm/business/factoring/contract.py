@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from interfirm.business.cash.contract import Cash
 from interfirm.business.companies.contract import Account, within_day
-from interfirm.business.factoring.advance import Advance, AdvanceStatus, Financing, TrustCollection
+from interfirm.business.factoring.advance import Advance, AdvanceStatus
 from interfirm.business.factoring.facility import Exposure, Facility
+from interfirm.business.factoring.fingerprints import Financing
+from interfirm.business.factoring.silence import TrustCollection
 from interfirm.business.factoring.terms import Offered, Price, offered_of, price_of, require_eligible
 from interfirm.business.receivables.contract import Receivable, Verification
 from interfirm.contracts.language import Day, Fallback, Party, Record, Ref, Template, Transaction, choice, require

@@ -9,7 +9,8 @@ from interfirm.base.errors import Refusal
 from interfirm.base.money import Rate
 from interfirm.business.agreements.contract import Agreement, AgreementStatus
 from interfirm.business.companies.contract import Account, Firm
-from interfirm.business.invoices.contract import Invoice, InvoiceStatus
+from interfirm.business.invoices.answers import InvoiceStatus
+from interfirm.business.invoices.contract import Invoice
 from interfirm.business.invoices.document import Document
 from interfirm.business.invoices.ubl import document_of, model_of
 from interfirm.business.receivables.contract import Receivable

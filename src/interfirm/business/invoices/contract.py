@@ -1,4 +1,4 @@
-"""Templates: Invoice, CreditNote, Dispute and AutoAcceptance.
+"""Templates: Invoice, Dispute and AutoAcceptance; with CreditNote (credit_note.py) the way into this folder.
 
 The status that is stored is the document's; whether it is paid or credited follows from the receivable, and who holds
 the right is the receivable's affair. Accepting an invoice makes the receivable in the same transaction.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from interfirm.business.agreements.contract import Agreement
 from interfirm.business.companies.contract import Account
-from interfirm.business.invoices.document import CREDIT_KINDS, Document, require_document
+from interfirm.business.invoices.answers import OPEN, UNANSWERED, Action, InvoiceStatus, Objection, Reason
+from interfirm.business.invoices.credit_note import CREDIT_NOTE, CreditNote, number_claim
+from interfirm.business.invoices.document import Document, require_document
+from interfirm.business.invoices.measures import no_dearer, working_days_after
 from interfirm.business.payments.contract import Obligation
 from interfirm.business.receivables.contract import InvoiceId, Receivable
 from interfirm.contracts.language import (
@@ -26,91 +29,12 @@ from interfirm.contracts.language import (
     Ref,
     Template,
     Transaction,
-    UnitPrice,
     choice,
     require,
 )
 
-CREDIT_NOTE = "381"
-"""The credit notes that are made here, UNTDID 1001."""
 RESPONSE_DAYS = 30
 """From here on the buyer needs nobody's confirmation to answer."""
-PARTS_PER_MILLION = 1000000
-
-
-class InvoiceStatus(Code):
-    """Where the document stands; in brackets the code of Peppol's invoice response."""
-
-    ISSUED = "issued"
-    RECEIVED = "received"
-    """AB."""
-    IN_PROCESS = "in-process"
-    """IP."""
-    QUERIED = "queried"
-    """UQ."""
-    COND_ACCEPTED = "conditionally-accepted"
-    """CA."""
-    ACCEPTED = "accepted"
-    """AP."""
-    REJECTED = "rejected"
-    """RE."""
-    WRITTEN_OFF = "written-off"
-
-
-OPEN = (
-    InvoiceStatus.ISSUED,
-    InvoiceStatus.RECEIVED,
-    InvoiceStatus.IN_PROCESS,
-    InvoiceStatus.QUERIED,
-    InvoiceStatus.COND_ACCEPTED,
-)
-"""In these the buyer has not decided."""
-UNANSWERED = (InvoiceStatus.ISSUED, InvoiceStatus.RECEIVED, InvoiceStatus.IN_PROCESS)
-"""The way of an invoice that meets no objection, in order."""
-
-
-class Reason(Code):
-    """Why a buyer objects (Peppol BIS 63, OPStatusReason)."""
-
-    NONE = "NON"
-    REFERENCES = "REF"
-    LEGAL = "LEG"
-    RECEIVER = "REC"
-    QUALITY = "QUA"
-    DELIVERY = "DEL"
-    PRICE = "PRI"
-    QUANTITY = "QTY"
-    ITEM = "ITM"
-    PAYMENT = "PAY"
-    UNRECOGNISED = "UNR"
-    FINANCING = "FIN"
-    PARTIALLY_PAID = "PPD"
-    OTHER = "OTH"
-
-
-class Action(Code):
-    """What a buyer asks for (Peppol BIS 63, OPStatusAction)."""
-
-    NONE = "NOA"
-    PROVIDE_INFORMATION = "PIN"
-    NEW_INVOICE = "NIN"
-    CREDIT_FULLY = "CNF"
-    CREDIT_PARTIALLY = "CNP"
-    CREDIT_AMOUNT = "CNA"
-    OTHER = "OTH"
-
-
-class Objection(Record):
-    """What the buyer objects to, until the seller has dealt with it."""
-
-    reason: Reason
-    """Why."""
-    action: Action = Action.NONE
-    """What is asked for."""
-    dealt_with: bool = False
-    """Whether the seller has answered or credited since."""
-    note: Private[str] | None = None
-    """In words."""
 
 
 class ExternalNumber(Record):
@@ -470,68 +394,6 @@ class Invoice(Template):
         require(right.holder == holder, "the right is someone else's", holder=right.holder)
         self.next_version(tx, self.replace(status=InvoiceStatus.WRITTEN_OFF))
         return tx.exercise(receivable, Receivable.write_off, reason=reason)
-
-
-def number_claim(seller: Party, document: Document) -> Claim:
-    """The key of a document's number: one number a year for each tax number of a seller."""
-    key = (document.seller.tax_id, document.number, document.issued.year)
-    return Claim(family="invoice.number", owner=seller, key=key)
-
-
-def no_dearer(price: UnitPrice, agreed: UnitPrice, tolerance: Rate) -> bool:
-    """Whether a price is not above the agreed one by more than the tolerance; a lower one is the buyer's gain."""
-    require(price.currency == agreed.currency, "another currency was agreed", currency=price.currency)
-    stated: int = price.value * 10**agreed.scale * PARTS_PER_MILLION
-    most: int = agreed.value * 10**price.scale * (PARTS_PER_MILLION + tolerance.parts_per_million)
-    return stated <= most
-
-
-def working_days_after(day: Day, days: int) -> Day:
-    """The day that many working days (Monday to Friday) later."""
-    later = day
-    for passed in range(days + days // 5 * 2 + 4):
-        if working_days_between(day, later) < days:
-            later = day.plus(passed + 1)
-    return later
-
-
-def working_days_between(day: Day, later: Day) -> int:
-    """How many of the days after `day`, up to and with `later`, are Monday to Friday."""
-    # 1970-01-01 was a Thursday
-    return len([n for n in range(day.number + 1, later.number + 1) if (n + 3) % 7 < 5])
-
-
-class CreditNote(Template):
-    """A credit note on an invoice; never changes."""
-
-    seller: Party
-    """Who credits."""
-    buyer: Party
-    """Who is credited."""
-    document: Document
-    """What it says."""
-    invoice: InvoiceId
-    """The invoice it is on."""
-    exact: bool = True
-    """Whether the document was made here, or imported."""
-
-    def signatories(self) -> tuple[Party, ...]:
-        """The seller."""
-        return (self.seller,)
-
-    def observers(self) -> tuple[Party, ...]:
-        """The buyer."""
-        return (self.buyer,)
-
-    def claims(self) -> tuple[Claim, ...]:
-        """It takes a number of the seller's, as invoices do."""
-        return (number_claim(self.seller, self.document),)
-
-    def ensure(self) -> None:
-        """It is a credit note and its arithmetic holds."""
-        require(self.seller != self.buyer, "seller and buyer differ")
-        require(self.document.kind in CREDIT_KINDS, "this is no credit note", kind=self.document.kind)
-        require_document(self.document, self.exact)
 
 
 class DisputeStatus(Code):
