@@ -457,6 +457,10 @@ BAD_LISTS: list[tuple[dict[str, Any], str]] = [
     ({"where": {"payable": ("in", [Money(1, "EUR")])}}, "vault.where"),
     ({"where": {"payable": ("lt", None)}}, "vault.where"),
     ({"where": {"number": ("in", "INV")}}, "vault.where"),
+    ({"where": {"number": ("in", ["x"] * 1001)}}, "vault.where"),
+    ({"where": {"due": 1.5}}, "vault.where"),
+    ({"where": {"note": ["no", "value"]}}, "vault.where"),
+    ({"order_by": [1]}, "vault.order"),
     ({"order_by": "nothing"}, "vault.order"),
     ({"order_by": ("number",) * 5}, "vault.order"),
     ({"status": "nothing"}, "vault.status"),
@@ -516,6 +520,21 @@ def test_a_list_by_name_goes_over_all_versions_and_by_id_over_one(open_vault: Op
     by_number = sorted([*first, *second], key=lambda c: c.payload[2])
     assert listed(vault, "samples.Invoice", order_by="number") == [c.ref for c in by_number]
     assert listed(vault, old) == [c.ref for c in first]
+    vault.close()
+
+
+def test_a_name_means_the_newest_template_that_bears_it(open_vault: Opener) -> None:
+    engine = SampleEngine(Invoice, folder="one.bills")
+    vault = open_vault(engine)
+    add_all(vault, [an_invoice(engine, 1)])
+    engine.add(Invoice, folder="two.claims")
+    vault.load_template_tables()
+    add_all(vault, [an_invoice(engine, 2), an_invoice(engine, 3)])
+    with vault.read() as turn:
+        counts = [turn.count(name) for name in ("Invoice", "bills.Invoice", "claims.Invoice", "one.bills.Invoice")]
+        assert counts == [2, 1, 2, 1]
+        with refused("vault.template"):
+            turn.count("ills.Invoice")
     vault.close()
 
 

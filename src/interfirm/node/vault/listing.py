@@ -98,7 +98,7 @@ class Listing(Contracts):
         list. Raises Refusal `vault.template`, `vault.where`, `vault.order`, `vault.status`,
         `vault.cursor`, `vault.limit`.
         """
-        check(1 <= limit <= LIMIT_MAX, "vault.limit", "a page has at least one row", limit=limit, limit_max=LIMIT_MAX)
+        check(1 <= limit <= LIMIT_MAX, "vault.limit", "a page has rows, and not too many", limit_max=LIMIT_MAX)
         tables = self._tables(template)
         order = _order(tables[0], order_by)
         statuses = _statuses(status)
@@ -161,7 +161,8 @@ def _statuses(status: str | None) -> tuple[str, ...]:
 def _order(table: TemplateTable, order_by: str | Sequence[str] | None) -> tuple[Order, ...]:
     """The columns of an order, the row's number last."""
     names = [order_by] if isinstance(order_by, str) else list(order_by or [])
-    check(len(names) <= ORDER_FIELDS_MAX, "vault.order", "a list is ordered by few fields", fields_max=ORDER_FIELDS_MAX)
+    few = len(names) <= ORDER_FIELDS_MAX and all(isinstance(name, str) for name in names)
+    check(few, "vault.order", "a list is ordered by names of fields, few", fields_max=ORDER_FIELDS_MAX)
     found: list[Order] = []
     descending = False
     for name in names or [TIME]:
@@ -198,7 +199,8 @@ def _compared(field: Field, operator: str, value: Any) -> list[Condition]:
     if field.kind == "json" or not (single or operator in known) or (operator in _COMPARISONS and value is None):
         raise Refusal("vault.where", "the field cannot be compared so", field=field.name, operator=operator)
     if operator == "in":
-        check(isinstance(value, (list, tuple)), "vault.where", "one of a list is wanted", field=field.name)
+        few = isinstance(value, (list, tuple)) and len(value) <= LIMIT_MAX
+        check(few, "vault.where", "one of a list is wanted, of not too many", field=field.name, count_max=LIMIT_MAX)
         return [Condition(columns[0], "in", [_values(field, each)[0] for each in value])]
     values = _values(field, value)
     if single:

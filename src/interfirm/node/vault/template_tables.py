@@ -101,16 +101,16 @@ class TemplateTables:
         return found
 
     def named(self, name: str) -> list[TemplateTable]:
-        """All versions of the template `Name` or `folder.Name`, oldest first; Refusal `vault.template` for none."""
+        """All loaded versions of the newest template called `Name` or `folder.Name`, oldest first.
+
+        Refusal `vault.template` where there is none.
+        """
         folder, _, simple = name.rpartition(".")
-        found = []
-        for table in self._by_id.values():
+        for table in reversed(self._by_id.values()):
             package = self._packages[table.template]
-            if table.template.name == simple and (not folder or package == folder or package.endswith("." + folder)):
-                found.append(table)
-        if not found:
-            raise Refusal("vault.template", "there is no template of this name", template=name[:80])
-        return found
+            if table.template.name == simple and (not folder or f".{package}".endswith(f".{folder}")):
+                return [self._by_id[each] for each in self.lineage(table.template) if each in self._by_id]
+        raise Refusal("vault.template", "there is no template of this name", template=name[:80])
 
     def number_of(self, template: TemplateId) -> int:
         """The number under which contracts name this template."""

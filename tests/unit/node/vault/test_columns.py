@@ -58,6 +58,7 @@ def test_an_empty_optional_is_null_in_all_its_columns() -> None:
 
 def test_a_choice_of_types_is_json() -> None:
     assert row(int | str | None, "text") == ['"text"']
+    assert row(int | str, 1) == ["1"]
 
 
 @pytest.mark.parametrize(

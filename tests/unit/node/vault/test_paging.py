@@ -17,6 +17,7 @@ from tests.unit.node.vault.samples import ALICE, BOB, CAROL, Invoice, SampleEngi
 from interfirm.base.money import Money
 from interfirm.base.time import Day
 from interfirm.contracts.types import ContractRef
+from interfirm.node.vault import work
 from interfirm.node.vault.types import StoredContract
 from interfirm.node.vault.vault import Vault
 
@@ -168,6 +169,16 @@ def filled(tmp_path: Path) -> Iterator[Vault]:
             turn.add_contract(contract(engine.id_of(Invoice), invoice(n, due=Day(n % 7)), by=bytes32(n), time_ms=n % 5))
     yield vault
     vault.close()
+
+
+def test_users_cannot_make_the_vault_keep_statements_without_end(
+    filled: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "LISTS_COUNT_MAX", 3)
+    with filled.read() as turn:
+        for count in range(10):
+            turn.contracts_of("Invoice", where={"number": ("in", ["x"] * count)})
+            assert len(turn._lists) <= 3
 
 
 @pytest.mark.parametrize("where", [{}, {"buyer": BOB}])
