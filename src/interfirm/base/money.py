@@ -42,6 +42,18 @@ def _check_integer(value: int) -> None:
         raise Refusal("value.range", "a stored integer has 64 bits", bits=value.bit_length())
 
 
+def _check_kind(value: object, kind: type) -> None:
+    """Contract code may hand over anything; what only looks like a value could make the arithmetic run for ever."""
+    if type(value) is not kind:
+        raise Refusal("value.kind", "a value of another kind", expected=kind.__name__, found=type(value).__name__)
+
+
+def _check_whole(*values: object) -> None:
+    for value in values:
+        if type(value) is not int:
+            raise Refusal("value.kind", "a whole number is expected", found=type(value).__name__)
+
+
 class Money(Wire, frozen=True):
     """An amount in minor units (cents for EUR) of an ISO 4217 currency."""
 
@@ -54,6 +66,7 @@ class Money(Wire, frozen=True):
         _check_integer(self.minor)
 
     def _same(self, other: Money) -> None:
+        _check_kind(other, Money)
         if self.currency != other.currency:
             raise Refusal("money.mixed", "amounts of two currencies", one=self.currency, other=other.currency)
 
@@ -77,10 +90,12 @@ class Money(Wire, frozen=True):
         return self.minor <= other.minor
 
     def __gt__(self, other: Money) -> bool:
-        return other < self
+        self._same(other)
+        return self.minor > other.minor
 
     def __ge__(self, other: Money) -> bool:
-        return other <= self
+        self._same(other)
+        return self.minor >= other.minor
 
     def zero(self) -> Money:
         """Nothing, in the same currency."""
@@ -88,16 +103,20 @@ class Money(Wire, frozen=True):
 
     def part(self, numerator: int, denominator: int) -> Money:
         """This amount times numerator / denominator, rounded half away from zero."""
+        _check_whole(numerator, denominator)
         if denominator <= 0:
             raise Refusal("money.denominator", "a denominator is positive", denominator=denominator)
         return Money(round_half_away(self.minor * numerator, denominator), self.currency)
 
     def share(self, rate: Rate) -> Money:
         """This amount times a rate, rounded half away from zero."""
+        _check_kind(rate, Rate)
         return self.part(rate.parts_per_million, PARTS_PER_MILLION)
 
     def interest(self, rate: Rate, *, days: int, year_days: int) -> Money:
         """Simple interest for `days` at a yearly rate on a year of `year_days` (360 or 365), rounded once."""
+        _check_kind(rate, Rate)
+        _check_whole(days, year_days)
         if days < 0 or year_days <= 0:
             raise Refusal("money.days", "days are counted forward", days=days, year_days=year_days)
         return self.part(rate.parts_per_million * days, PARTS_PER_MILLION * year_days)
@@ -138,6 +157,7 @@ class Quantity(Wire, frozen=True):
 
     def compare(self, other: Quantity) -> int:
         """-1, 0 or 1 as this quantity is less than, equal to or more than another of the same unit."""
+        _check_kind(other, Quantity)
         if self.unit != other.unit:
             raise Refusal("quantity.mixed", "quantities of two units", one=self.unit, other=other.unit)
         mine: int = self.value * 10**other.scale
@@ -161,6 +181,8 @@ class UnitPrice(Wire, frozen=True):
 
     def total(self, quantity: Quantity, *, base_quantity: int = 1) -> Money:
         """Price x quantity / base quantity as money, rounded half away from zero."""
+        _check_kind(quantity, Quantity)
+        _check_whole(base_quantity)
         if base_quantity <= 0:
             raise Refusal("price.base", "a base quantity is positive", base_quantity=base_quantity)
         digits = CURRENCY_DIGITS[self.currency]
