@@ -221,6 +221,17 @@ class Desk:
         page = turn.contracts_of(code.id, status=status, where=where or {}, order_by=order_by, after=after, limit=limit)
         return list(page.rows), page.next_cursor
 
+    def wanted(self, template: str, where: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A filter as people write it (`{"number": "A-1", "due": ["lt", "2026-11-01"]}`) in the fields' types."""
+        fields = self.engine.named(template).fields
+        found: dict[str, Any] = {}
+        for name, given in (where or {}).items():
+            if name not in fields:
+                raise Refusal("form.field", "there is no such field", field=name[:80], fields=list(fields))
+            operator, value = given if isinstance(given, list) and len(given) == 2 else ("eq", given)
+            found[name] = (str(operator), self.forms.read(fields[name], value, at=name, privates=[]))
+        return found
+
     def every(self, turn: Turn, template: str, *, status: str | None = "active") -> list[tuple[ContractRef, Any]]:
         """All contracts of a template as (ref, typed contract), page by page."""
         found: list[tuple[ContractRef, Any]] = []
@@ -313,7 +324,7 @@ def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
         cursor: str | None = None
         for each in names:
             rows, cursor = desk.page(
-                turn, each, status=None if status == "all" else status, where=arguments.get("where"),
+                turn, each, status=None if status == "all" else status, where=desk.wanted(each, arguments.get("where")),
                 order_by=arguments.get("order_by"), after=arguments.get("after"), limit=int(arguments.get("limit", 50)),
             )  # fmt: skip
             found.extend(desk.shown(row) for row in rows)

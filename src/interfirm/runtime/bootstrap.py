@@ -47,7 +47,7 @@ class Assembly:
     def __init__(self, layout: NetworkLayout, home: Home, now_ms: Callable[[], int]) -> None:
         self.layout, self.home = layout, home
         self.store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
-        self.parties = Parties(layout.file)
+        self.parties = Parties(layout)
         self.modules = find_modules(layout.file.modules)
         self.engine = load_engine(self.modules)
         keys = Keys(identity=self.store.identity, signer=self.store.signer, vrf=VrfKey(self.store.vrf_seed))

@@ -1,6 +1,7 @@
 """Where everything of a network lies on disk, and how a network and its firms are made.
 
     network.json            name, genesis of its notary, firms; public
+    directory/              a signed entry for each of them: keys, certificates, where it listens; public
     authority/              certificate authority and registrar of this development network
     notary/                 key store, certificate, database of the solo notary
     firms/<name>/           key store, certificate, vault, control socket of one organisation
@@ -25,6 +26,9 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.signatures import PublicKey
 from interfirm.base.values import Value
+from interfirm.node.directory.checks import sign_entry
+from interfirm.node.directory.folder import publish
+from interfirm.node.directory.types import Endpoint, Entry, Role
 from interfirm.node.identity.authority import Authority, to_pem
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import COST_DEVELOPMENT, write_atomically
@@ -35,6 +39,8 @@ from interfirm.notary.types import Genesis, Register
 
 FORMAT = 1
 HOST = "127.0.0.1"
+DIRECTORY = "directory"
+"""The folder of signed directory entries."""
 
 
 class Member(Value, frozen=True):
@@ -107,6 +113,15 @@ class Home(Value, frozen=True):
     def pid_path(self) -> Path:
         """The running process's number."""
         return self.folder / "pid"
+
+
+class _Made(Value, frozen=True):
+    """What every member of a network is made with."""
+
+    authority: Authority
+    network: str
+    genesis: Genesis
+    at_ms: int
 
 
 class NetworkLayout:
@@ -194,9 +209,8 @@ class NetworkLayout:
         if any(slug == m.slug or registration == m.registration for m in self.file.members) or slug == "notary":
             raise Refusal("firm.exists", "a firm of this name or number is in the network", firm=name)
         authority = Authority.open(self.authority_folder, _passphrase(self.authority_folder))
-        member = _make_member(
-            self.folder / "firms" / slug, name, slug, registration, authority, self.file.name, self.file.genesis, at_ms
-        )
+        made = _Made(authority=authority, network=self.file.name, genesis=self.file.genesis, at_ms=at_ms)
+        member = _make_member(self.folder, slug, (name, registration), made)
         self.save(self.file.replace(members=(*self.file.members, member)))
         return self.home(member)
 
@@ -243,14 +257,12 @@ def _write_network(
     authority = Authority.create(folder / "authority", passphrase, network=name, at_ms=at_ms, cost=COST_DEVELOPMENT)
     registrar = authority.registrar.public
     network = digest("network", name, authority.trust.root, codec.plain(registrar))
-    home = folder / "notary"
-    store = _new_keys(home)
+    store = _new_keys(folder / "notary")
     genesis = Genesis(network=network, registrar=registrar, key=store.public, label=f"{name} notary")
-    notary = _member(home, store, f"{name} notary", "notary", "NTREU-0000000001", authority, name, genesis, at_ms)
-    members = [
-        _make_member(folder / "firms" / slug_of(legal), legal, slug_of(legal), number, authority, name, genesis, at_ms)
-        for legal, number in firms
-    ]
+    made = _Made(authority=authority, network=name, genesis=genesis, at_ms=at_ms)
+    legal = (f"{name} notary", "NTREU-0000000001")
+    notary = _member(folder, folder / "notary", store, "notary", legal, made)
+    members = [_make_member(folder, slug_of(firm[0]), firm, made) for firm in firms]
     if len({m.slug for m in members}) != len(members):
         raise Refusal("firm.exists", "two firms have one name", firms=[m.slug for m in members])
     file = NetworkFile(
@@ -260,40 +272,32 @@ def _write_network(
     NetworkLayout(folder, file).save(file)
 
 
-def _make_member(
-    home: Path,
-    name: str,
-    slug: str,
-    registration: str,
-    authority: Authority,
-    network: str,
-    genesis: Genesis,
-    at_ms: int,
-) -> Member:
-    return _member(home, _new_keys(home), name, slug, registration, authority, network, genesis, at_ms)
+def _make_member(folder: Path, slug: str, legal: tuple[str, str], made: _Made) -> Member:
+    """A new organisation: its keys in `folder`, certified, entered and listed in the directory."""
+    home = folder / "notary" if slug == "notary" else folder / "firms" / slug
+    return _member(folder, home, _new_keys(home), slug, legal, made)
 
 
-def _member(
-    home: Path,
-    store: KeyStore,
-    name: str,
-    slug: str,
-    registration: str,
-    authority: Authority,
-    network: str,
-    genesis: Genesis,
-    at_ms: int,
-) -> Member:
-    """Certify a key store and describe its owner."""
-    request = store.request(network, Subject(legal_name=name, registration_id=_registered(registration)))
-    chain = authority.issue(request, at_ms=at_ms)
+def _member(folder: Path, home: Path, store: KeyStore, slug: str, legal: tuple[str, str], made: _Made) -> Member:
+    """Certify a key store and describe its owner, in the network's file and as a signed entry of the directory."""
+    name, registration = legal
+    request = store.request(made.network, Subject(legal_name=name, registration_id=_registered(registration)))
+    chain = made.authority.issue(request, at_ms=made.at_ms)
     write_atomically(home / "certificate.pem", b"".join(to_pem(each) for each in chain), replace=False)
-    entered = registration_bytes(genesis.network, store.public, store.vrf_public, notary_id(genesis))
-    return Member(
+    entered = registration_bytes(made.genesis.network, store.public, store.vrf_public, notary_id(made.genesis))
+    member = Member(
         name=name, slug=slug, registration=registration, identity=store.identity, key=store.public,
-        vrf=store.vrf_public, host=HOST, port=free_port(), registrar=authority.registrar.sign(entered),
+        vrf=store.vrf_public, host=HOST, port=free_port(), registrar=made.authority.registrar.sign(entered),
         own=store.signer.sign(entered),
     )  # fmt: skip
+    entry = Entry(
+        network=made.network, identity=store.identity, public=store.public, rotations=store.rotations,
+        vrf_public=store.vrf_public, legal_name=name, registration_id=_registered(registration),
+        roles=(Role.NOTARY if slug == "notary" else Role.ORGANISATION,),
+        endpoints=(Endpoint(host=member.host, port=member.port),), certificates=chain, serial=1,
+    )  # fmt: skip
+    publish(folder / DIRECTORY, sign_entry(entry, signer=store.signer, registrar=made.authority.registrar))
+    return member
 
 
 def _new_keys(home: Path) -> KeyStore:

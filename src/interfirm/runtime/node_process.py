@@ -43,7 +43,7 @@ class NodeProcess:
         self.network = TlsNetwork(
             identity,
             self,
-            Surroundings(endpoints=self._endpoints, now_ms=clock.now_ms, revoked=lambda: revoked),
+            Surroundings(endpoints=assembly.parties.endpoints, now_ms=clock.now_ms, revoked=lambda: revoked),
         )
         self.control = ControlServer(home.control_path, self.handle)
 
@@ -86,19 +86,6 @@ class NodeProcess:
             "network.trouble", code=trouble.code, reason=trouble.reason, host=trouble.host, peer=trouble.peer.hex()
         )
 
-    def _endpoints(self, peer: bytes) -> list[tuple[str, int]]:
-        parties = self.assembly.parties
-        try:
-            return [parties.endpoint(peer)]
-        except Refusal:
-            self._reload()
-            return [parties.endpoint(peer)]
-
-    def _reload(self) -> None:
-        """Read the network's file again: somebody may have joined."""
-        self.assembly.layout.reload()
-        self.assembly.parties.replace(self.assembly.layout.file)
-
     # what a turn hands out ------------------------------------------------------------------------------------------
 
     def _release(self, effect: Any) -> None:
@@ -137,7 +124,7 @@ class NodeProcess:
         if name == "clock.set":
             return self._set_clock(arguments)
         if name == "network.reload":
-            self._reload()
+            self.assembly.parties.reload()
             return {"members": len(self.assembly.layout.file.members)}
         if name == "status":
             return self._status()

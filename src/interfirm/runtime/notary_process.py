@@ -35,7 +35,7 @@ class NotaryProcess:
     def __init__(self, layout: NetworkLayout, clock: Clock) -> None:
         home = layout.notary
         self.layout, self.clock, self.home = layout, clock, home
-        self.parties = Parties(layout.file)
+        self.parties = Parties(layout)
         store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
         self.notary = SoloNotary(home.folder / "notary.db", store.signer, layout.file.genesis, Anchors())
         self.post = NotaryPost(SoloHost(self.notary))
@@ -43,7 +43,7 @@ class NotaryProcess:
         identity = tls_identity(layout, home, store)
         revoked = revoked_serials(layout, identity, clock)
         self.network = TlsNetwork(
-            identity, self, Surroundings(endpoints=self._endpoints, now_ms=clock.now_ms, revoked=lambda: revoked)
+            identity, self, Surroundings(endpoints=self.parties.endpoints, now_ms=clock.now_ms, revoked=lambda: revoked)
         )
         self.control = ControlServer(home.control_path, self.handle)
 
@@ -102,17 +102,6 @@ class NotaryProcess:
             "network.trouble", code=trouble.code, reason=trouble.reason, host=trouble.host, peer=trouble.peer.hex()
         )
 
-    def _endpoints(self, peer: bytes) -> list[tuple[str, int]]:
-        try:
-            return [self.parties.endpoint(peer)]
-        except Refusal:
-            self._reload()
-            return [self.parties.endpoint(peer)]
-
-    def _reload(self) -> None:
-        self.layout.reload()
-        self.parties.replace(self.layout.file)
-
     async def handle(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """One operation asked for over the control socket."""
         if name == "status":
@@ -126,7 +115,7 @@ class NotaryProcess:
             self.driver.poke()
             return {"now_ms": self.clock.now_ms()}
         if name == "network.reload":
-            self._reload()
+            self.parties.reload()
             self._register()
             return {"members": len(self.layout.file.members)}
         raise Refusal("desk.operation", "there is no such operation", operation=name[:80])

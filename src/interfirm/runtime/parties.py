@@ -1,29 +1,48 @@
-"""The organisations of a network as one process knows them: names, keys, where their nodes are, the notary's anchor."""
+"""The organisations of a network as one process knows them, from the signed entries of the directory."""
 
 from __future__ import annotations
 
 from interfirm.base.errors import Refusal
 from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.node.directory.folder import entries
+from interfirm.node.directory.machine import step
+from interfirm.node.directory.types import Directory, Entry, HeardEntry
 from interfirm.notary.abroad import anchor_of
 from interfirm.notary.machine import notary_id
-from interfirm.runtime.layout import Member, NetworkFile
+from interfirm.runtime.layout import DIRECTORY, Member, NetworkLayout
 
 
 class Parties:
-    """Directory of the books and names of the forms, over the network's file; `replace` takes a newer one."""
+    """Directory of the books and names of the forms; an entry counts only when owner and registrar have signed it.
 
-    def __init__(self, file: NetworkFile) -> None:
-        self.replace(file)
+    Raises Refusal `directory.*` for an entry that does not hold.
+    """
 
-    def replace(self, file: NetworkFile) -> None:
-        """Take a newer file, after somebody joined."""
-        self._file = file
+    def __init__(self, layout: NetworkLayout) -> None:
+        self._layout = layout
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the network's file and directory again, after somebody joined."""
+        self._layout.reload()
+        file = self._layout.file
+        directory = Directory(network=file.name, registrar=file.genesis.registrar)
+        for signed in entries(self._layout.folder / DIRECTORY):
+            directory, _ = step(directory, HeardEntry(signed))
+        self._entries = {identity: signed.entry for identity, signed in directory.entries.items()}
         self._members = {member.identity: member for member in (*file.members, file.notary)}
         self._anchor = anchor_of(file.genesis)
         self._notary = notary_id(file.genesis)
 
+    def entry(self, identity: bytes) -> Entry:
+        """The directory entry of an organisation; Refusal `directory.unknown`."""
+        found = self._entries.get(identity)
+        if found is None:
+            raise Refusal("directory.unknown", "this organisation is not in the network", identity=identity)
+        return found
+
     def member(self, identity: bytes) -> Member:
-        """A member by identity id; Refusal `directory.unknown`."""
+        """The member of the network's file; Refusal `directory.unknown`."""
         found = self._members.get(identity)
         if found is None:
             raise Refusal("directory.unknown", "this organisation is not in the network", identity=identity)
@@ -31,7 +50,7 @@ class Parties:
 
     def vrf_key(self, identity: bytes) -> bytes:
         """See books.Directory."""
-        return self.member(identity).vrf
+        return self.entry(identity).vrf_public
 
     def anchor(self, notary: bytes) -> NotaryAnchor:
         """See books.Directory."""
@@ -42,23 +61,28 @@ class Parties:
     def identity_of(self, name: str) -> bytes:
         """See forms.Names: a legal name, short name, registration number or identity id in hex."""
         wanted = str(name).strip().lower()
-        for identity, member in self._members.items():
-            if wanted in (member.name.lower(), member.slug, member.registration.lower(), identity.hex()):
+        for identity, entry in self._entries.items():
+            member = self._members.get(identity)
+            known = [entry.legal_name.lower(), entry.registration_id.lower(), identity.hex()]
+            if member is not None:
+                known += [member.slug, member.registration.lower()]
+            if wanted in known:
                 return identity
         raise Refusal("directory.unknown", "this organisation is not in the network", name=str(name)[:200])
 
     def name_of(self, identity: bytes) -> str:
         """See forms.Names."""
         if identity == self._notary:
-            return self._file.notary.name
-        member = self._members.get(identity)
-        return member.name if member else identity.hex()
+            return self._layout.file.notary.name
+        found = self._entries.get(identity)
+        return found.legal_name if found else identity.hex()
 
     def registration_of(self, identity: bytes) -> str:
         """See forms.Names."""
         return self.member(identity).registration
 
-    def endpoint(self, identity: bytes) -> tuple[str, int]:
-        """Where a member's node listens."""
-        member = self.member(identity)
-        return member.host, member.port
+    def endpoints(self, identity: bytes) -> list[tuple[str, int]]:
+        """Where an organisation's node listens, best first; the directory is read again for one that is not known."""
+        if identity not in self._entries:
+            self.reload()
+        return [(endpoint.host, endpoint.port) for endpoint in self.entry(identity).endpoints]
