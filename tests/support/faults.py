@@ -14,12 +14,12 @@ from types import CodeType, FunctionType, ModuleType
 
 
 @contextmanager
-def switched_off(module: ModuleType, code: str) -> Iterator[None]:
-    """Within, `module` never raises the Refusal of this code."""
-    replaced = _without(module, code)
+def switched_off(module: ModuleType, *codes: str) -> Iterator[None]:
+    """Within, `module` never raises the Refusal of any of these codes."""
+    replaced = _without(module, codes)
     functions = [(f, replaced[f.__qualname__]) for f in _functions(module) if f.__qualname__ in replaced]
     changed = [(f, f.__code__, new) for f, new in functions if f.__code__.co_code != new.co_code or _differ(f, new)]
-    assert changed, f"{module.__name__} never raises {code}"
+    assert changed, f"{module.__name__} never raises {codes}"
     for function, _, new in changed:
         function.__code__ = new
     try:
@@ -46,16 +46,16 @@ def _refused(node: ast.Raise) -> str | None:
 
 
 class _Switch(ast.NodeTransformer):
-    def __init__(self, code: str) -> None:
-        self.code = code
+    def __init__(self, codes: tuple[str, ...]) -> None:
+        self.codes = codes
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        return ast.copy_location(ast.Pass(), node) if _refused(node) == self.code else node
+        return ast.copy_location(ast.Pass(), node) if _refused(node) in self.codes else node
 
 
 @cache
-def _without(module: ModuleType, code: str) -> dict[str, CodeType]:
-    tree = ast.fix_missing_locations(_Switch(code).visit(ast.parse(inspect.getsource(module))))
+def _without(module: ModuleType, codes: tuple[str, ...]) -> dict[str, CodeType]:
+    tree = ast.fix_missing_locations(_Switch(codes).visit(ast.parse(inspect.getsource(module))))
     found: dict[str, CodeType] = {}
     waiting = [compile(tree, module.__file__ or module.__name__, "exec", dont_inherit=True)]
     while waiting:

@@ -63,6 +63,7 @@ class Forgery:
         self.entries: list[Entry] = []
         self.scopes: Scopes = {}
         self.extra_lines: list[Line] = []
+        self.hide_extra_lines = False
         self.tops: dict[bytes, tuple[Node, ...]] = {}
         self.proofs: dict[int, tuple[bytes, ...]] = {}
         self.wrapped = False
@@ -158,8 +159,8 @@ class Forgery:
         shown = {top.action.index for top in tops}
         branches = tuple(builder.branch_of(root, shown, self.proofs) for root in self._rooted())
         lines = tuple(
-            line.hash if isinstance(line, LineOpening) and line.line.identity in self.hide_lines else line
-            for line in view.lines
+            line.hash if isinstance(line, LineOpening) and self._hidden(i, line) else line
+            for i, line in enumerate(view.lines)
         )
         scope = scope_of(tops)
         return self.change_view(
@@ -169,6 +170,9 @@ class Forgery:
                 entries=tuple(None if i in scope else h for i, h in enumerate(draft.skeleton.entries)),
             )
         )
+
+    def _hidden(self, place: int, opening: LineOpening) -> bool:
+        return opening.line.identity in self.hide_lines or (self.hide_extra_lines and place >= len(self.scopes))
 
     def _inputs(self, tops: Sequence[Node]) -> list[Disclosure | None]:
         found = []

@@ -297,6 +297,7 @@ def listed_twice(f: Forgery, rng: Random) -> bool:
     if not f.scopes:
         return False
     f.extra_lines.append(Line(identity=rng.choice(list(f.scopes)), scope=tuple(range(len(f.entries)))))
+    f.hide_extra_lines = rng.random() < 0.7
     return True
 
 

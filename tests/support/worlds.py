@@ -64,6 +64,7 @@ class Founded:
         self._make(create(c.Iou(mallory, trudy, fifty, (alice,))))
         self._make(create(c.Receivable(alice, mallory, fifty, NOW.plus_ms(-HOUR_MS))))
         self._make(create(c.Receivable(bob, alice, fifty, NOW.plus_ms(HOUR_MS))))
+        self._make(create(c.Invoice(mallory, alice, "-1", fifty, NOW.plus_ms(HOUR_MS))))
         self._make(create(c.Cash(bank, bob, fifty)), notary=two)
         self._make(create(c.Cash(bank, trudy, fifty)), notary=two)
 
@@ -462,7 +463,7 @@ class World:
         """All listed signatures; the identity of who refuses, if one does."""
         signatures.clear()
         transaction = forgery.draft().id
-        for identity in [*forgery.scopes, *(line.identity for line in forgery.extra_lines)]:
+        for identity in dict.fromkeys([*forgery.scopes, *(line.identity for line in forgery.extra_lines)]):
             member = self.network.members[identity]
             if identity in LIARS:
                 signatures.append(sign(member.party.signer, identity, transaction))

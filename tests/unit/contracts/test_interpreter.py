@@ -322,7 +322,7 @@ class Thing(Template):
         tx.exercise(tx.this(self), Thing.take, 7)
 
     @choice(by="owner", consuming=False)
-    def take(self, tx: Transaction, number: int) -> None:
+    def take(self, tx: Transaction, number: int = 0) -> None:
         pass
 """
     made = engine(source)
@@ -409,12 +409,15 @@ class Thing(Template):
         return [self.owner]
 
     @choice(by="owner", consuming=False)
-    def again(self, tx: Transaction) -> None:
-        tx.exercise(tx.this(self), Thing.again)
+    def again(self, tx: Transaction, left: int) -> None:
+        if left > 0:
+            tx.exercise(tx.this(self), Thing.again, left=left - 1)
 """
     made = engine(source)
     book = Book({ContractRef(T, 0): Contract(thing(made), [[ALICE.id]])})
-    run(ExerciseCommand(ContractRef(T, 0), thing(made), "again", []), book=book, on=made)
+    command = ExerciseCommand(ContractRef(T, 0), thing(made), "again", [LIMITS.action_depth_max - 1])
+    run(command, book=book, on=made)
+    run(command.replace(arguments=[LIMITS.action_depth_max]), book=book, on=made)
 
 
 @refused("contract.fuel")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.support.forgery import Forgery
-from tests.support.ledger import NETWORK, NOW, Network, create, exercise, who
+from tests.support.ledger import NOW, Network, create, exercise, who
 from tests.support.parties import party
 from tests.support.refusals import refused
 from tests.support.scenes import ALICE, BANK, BOB, CAROL, LATER, MALLORY, c, eur, network
@@ -205,5 +205,9 @@ def test_a_reservation_that_ends_before_the_window_is_refused() -> None:
     submit_elsewhere(net, forgery, reserved(net, forgery, until=NOW))
 
 
-def test_the_network_is_the_same_everywhere() -> None:
-    assert network().id == NETWORK
+@refused("claim.home")
+def test_a_claim_is_reserved_at_its_owners_home_alone() -> None:
+    net = network()
+    forgery = invoice(net)
+    claim = forgery.request([]).claims[0].claim
+    net.reservation(forgery.draft(), BOB, claim, forgery.window.upper, home=net.named("two"))
