@@ -6,8 +6,10 @@ consumer, and what the requester is to be told.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeVar
 
+import libipld
 import msgspec
 
 from interfirm.base import codec
@@ -57,6 +59,7 @@ Wanted = Request | Collect | Listen
 
 
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
+_NOT_SHORT = (ValueError, TypeError, OverflowError, RecursionError, Refusal)
 _requests: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Wanted)
 
 
@@ -76,21 +79,24 @@ def encode_request(request: Wanted) -> bytes:
 def decode_request(data: bytes) -> Wanted:
     """The request in a block; Refusal `codec.*` for anything else.
 
-    Typed by way of msgpack, which takes half the time of `codec.decode` where a notary spends much of its own.
+    A notary spends much of its own time here, so good blocks take a short way that is three times as fast: typed by way
+    of msgpack, and without a look for floats and depth, which no request's type has room for. Whatever does not come
+    through it unchanged is for `codec.decode` to judge.
     """
-    packed = _pack(codec.decode_plain(data, bytes_max=REQUEST_BYTES_MAX))
-    try:
+    with suppress(*_NOT_SHORT):
+        value = libipld.decode_dag_cbor(data)
+        packed = _pack(value)
         request: Wanted = _requests.decode(packed)
-    except (msgspec.ValidationError, ValueError, TypeError) as error:
-        raise Refusal("codec.shape", "the block is no request", reason=str(error)[:200]) from error
-    if _pack(request) != packed:
-        raise Refusal("codec.shape", "the block holds more than a request has", kind=type(request).__name__)
-    return request
+        if len(data) <= REQUEST_BYTES_MAX and _pack(request) == packed and codec.encode_plain(value) == data:
+            return request
+    kind: Any = Wanted  # codec names the types it decodes to as classes; msgspec takes the union
+    judged: Wanted = codec.decode(data, kind, bytes_max=REQUEST_BYTES_MAX)
+    return judged
 
 
 def encode_answer(answered: Answered) -> bytes:
-    """The block of an answer."""
-    return codec.encode(answered)
+    """The block of an answer; the notary's own, so known to have one."""
+    return codec.encode_plain(codec.plain(answered))
 
 
 def decode_answer(data: bytes) -> Answered:

@@ -60,7 +60,7 @@ class Database:
         """Open or create; Refusal `notary.in-use`, `notary.storage`, `notary.format`, `notary.network`, `.genesis`."""
         self.path = path
         self._kept: dict[tuple[str, bytes], bytes | None] = {}
-        self._ahead: dict[bytes, dict[int, bytes]] = {}
+        self._ahead: dict[bytes, dict[str, bytes]] = {}
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
@@ -108,7 +108,7 @@ class Database:
         """The value at a key of the state, or None."""
         ahead = self._ahead.get(key)
         if ahead is not None:
-            return ahead.get(_SPACE[space])
+            return ahead.get(space)
         if space not in _KEPT_SPACES:
             return self._find(space, key)
         name = (space, key)
@@ -131,7 +131,7 @@ class Database:
             some = wanted[start : start + _AHEAD_COUNT]
             some += some[-1:] * (_AHEAD_COUNT - len(some))  # one statement, prepared once
             for key, space, value in self._execute(_GET_MANY, some):
-                self._ahead[key][space] = value
+                self._ahead[key][SPACES[space]] = value
 
     def write_state(self, changes: dict[tuple[str, bytes], bytes | None]) -> None:
         """Write changes of the state, None deleting, in the order of keys: neighbours share a page."""

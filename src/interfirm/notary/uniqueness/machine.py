@@ -128,7 +128,7 @@ def _commitment(entry: Entry, index: int, entries: tuple[Entry, ...], state: Ove
     assert not isinstance(entry, CreateEntry)
     ref = entry.ref
     if ref.transaction is None:
-        made = entries[ref.index] if ref.index < index else None
+        made = entries[ref.index] if 0 <= ref.index < index else None
         if not isinstance(made, CreateEntry):
             raise Refusal("notary.local-ref", "a local ref names no earlier create", entry=index, ref=ref.index)
         return made.confirmers
@@ -157,7 +157,7 @@ def _check_confirmed(
     """Refuse an opening that does not match, and an entry outside the scope of one of its confirmers."""
     if tree.confirmers_commitment(opening.salt, opening.confirmers) != commitment:
         raise Refusal("notary.opening", "the opening is not what the output committed to", entry=opening.entry)
-    signers = {party for party, scope in scopes.items() if opening.entry in scope}
+    signers = [party for party, scope in scopes.items() if opening.entry in scope]
     missing = [p for p in confirming(opening.confirmers, request.header.window, signers) if p not in signers]
     if missing:
         raise Refusal(
@@ -170,15 +170,16 @@ def apply(request: Notarise, transaction: bytes, state: Overlay) -> list[tuple[b
     """Record an accepted transaction; returns (ref key, consumer's id hash) of each ref it consumed from outside."""
     consumer = consumer_hash(transaction)
     gone = []
-    local_gone = {e.ref.index for e in request.entries if isinstance(e, ConsumeEntry) and e.ref.transaction is None}
     for index, entry in enumerate(request.entries):
         if isinstance(entry, CreateEntry):
-            key = transaction + index.to_bytes(4, "big")
-            state.put(REFS, key, CONSUMED + consumer if index in local_gone else ACTIVE + entry.confirmers)
-        elif isinstance(entry, ConsumeEntry) and entry.ref.transaction is not None:
-            key = ref_key(entry.ref)
-            state.put(REFS, key, CONSUMED + consumer)
-            gone.append((key, consumer))
+            state.put(REFS, transaction + index.to_bytes(4, "big"), ACTIVE + entry.confirmers)
+        elif isinstance(entry, ConsumeEntry):
+            ref = entry.ref
+            if ref.transaction is None:  # made by an earlier entry
+                state.put(REFS, transaction + ref.index.to_bytes(4, "big"), CONSUMED + consumer)
+            else:
+                gone.append((key := ref_key(ref), consumer))
+                state.put(REFS, key, CONSUMED + consumer)
     return gone
 
 
