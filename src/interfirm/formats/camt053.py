@@ -18,7 +18,7 @@ from interfirm.base.time import Day
 from interfirm.base.values import Value
 from interfirm.formats.identifiers import check_iban
 from interfirm.formats.numbers import parse_number, scaled_integer
-from interfirm.formats.xml import Element, local_name, parse, serialise, text_of
+from interfirm.formats.xml import Element, add, local_name, parse, serialise, text_of
 
 _NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:camt\.053\.001\.(0[2-9]|1[0-3])")
 _WRITTEN_NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
@@ -313,9 +313,7 @@ def write_statement(statement: Statement) -> bytes:
 
 
 def _add(parent: Element, name: str, text: str | None = None) -> Element:
-    element = etree.SubElement(parent, f"{{{_WRITTEN_NAMESPACE}}}{name}")
-    element.text = text
-    return element
+    return add(parent, f"{{{_WRITTEN_NAMESPACE}}}{name}", text)
 
 
 def _add_amount(parent: Element, amount: Money) -> None:

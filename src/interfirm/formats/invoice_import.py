@@ -99,10 +99,17 @@ def _scaled(number: Decimal | None, digits: int, term: str) -> int:
     return whole
 
 
+def _digits(currency: str) -> int:
+    digits = CURRENCY_DIGITS.get(currency)
+    if digits is None:
+        raise Refusal("money.currency", "this is no currency with a minor unit", currency=currency[:8])
+    return digits
+
+
 def _money(amount: model.Amount | None, term: str) -> Money:
     held = amount if amount is not None else model.Amount()
     currency = _needed(held.currency, term)
-    return Money(_scaled(held.value, CURRENCY_DIGITS.get(currency, 0), term), currency)
+    return Money(_scaled(held.value, _digits(currency), term), currency)
 
 
 def _scale(number: Decimal, at_least: int, term: str) -> tuple[int, int]:
@@ -181,7 +188,7 @@ def _line(line: model.Line) -> facts.LineFacts:
     currency = _needed(amount.currency, "BT-146")
     if amount.value is None:
         _incomplete("BT-146")
-    value, scale = _scale(amount.value, CURRENCY_DIGITS.get(currency, 0), "BT-146")
+    value, scale = _scale(amount.value, _digits(currency), "BT-146")
     quantity = _quantity(line.quantity, None, "BT-129")
     base = _quantity(price.base_quantity, quantity.unit, "BT-149") if price.base_quantity is not None else None
     return facts.LineFacts(

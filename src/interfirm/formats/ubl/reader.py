@@ -121,7 +121,7 @@ class _Reading:
             elif seen[tag] > 1 and not step.repeats:
                 self._report("ubl.repeated", "fatal", below)
             elif step.own is not None and step.own.shape is not None:
-                self._put(found, step.own, self.value(child, step.own.shape, below), below)
+                _put(found, step.own, self.value(child, step.own.shape, below))
             else:
                 if step.own is not None:
                     self._keep(found, step.own, child, below)
@@ -135,20 +135,19 @@ class _Reading:
             self._report("ubl.value", "fatal", place, (str(place).rsplit("/", 1)[-1], text[:80]))
             # a day stays as it is written, so that it counts as present
             value = text if term.kind == "day" else None
-        self._put(found, term, value, place)
-
-    def _put(self, found: dict[str, Any], term: Term, value: Any, place: _Place) -> None:
-        if term.repeats:
-            found.setdefault(term.field, []).append(value)
-        elif term.field in found:
-            self._report("ubl.repeated", "fatal", place)
-        else:
-            found[term.field] = value
+        _put(found, term, value)
 
     def _report(self, rule: str, severity: Severity, place: object, *values: tuple[str, str]) -> None:
         self._met[rule] += 1
         if self._met[rule] <= LIMITS.findings_count_max:
             self.findings.append(Finding(rule, severity, str(place), _MESSAGES[rule], values))
+
+
+def _put(found: dict[str, Any], term: Term, value: Any) -> None:
+    if term.repeats:
+        found.setdefault(term.field, []).append(value)
+    else:
+        found[term.field] = value
 
 
 def _parsed(term: Term, text: str) -> Any:

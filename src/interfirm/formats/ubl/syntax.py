@@ -40,6 +40,8 @@ AT_MOST_ONCE: tuple[tuple[str, str, str], ...] = (
     ("UBL-SR-26", "cac:PaymentMeans", "cbc:PaymentID"),
     ("UBL-SR-27", "cac:PaymentMeans", "cbc:PaymentMeansCode"),
     ("UBL-SR-28", "cac:PaymentMeans", "cac:PaymentMandate/cbc:ID"),
+    ("UBL-SR-30", "allowance", "cbc:AllowanceChargeReason"),
+    ("UBL-SR-31", "charge", "cbc:AllowanceChargeReason"),
     ("UBL-SR-32", "cac:TaxSubtotal", "cac:TaxCategory/cbc:TaxExemptionReason"),
     ("UBL-SR-33", "cac:AdditionalDocumentReference", "cbc:DocumentDescription"),
     ("UBL-SR-34", "line", "cbc:Note"),
@@ -59,6 +61,7 @@ AT_MOST_ONCE: tuple[tuple[str, str, str], ...] = (
     ("UBL-SR-56", "", "cac:OriginatorDocumentReference/cbc:ID"),
 )
 _LINES = ("cac:InvoiceLine", "cac:CreditNoteLine")
+_INDICATORS = {"allowance": ("false", "0"), "charge": ("true", "1")}
 
 ATTRIBUTES_WITHOUT_TERM: dict[str, str] = {
     "schemeName": "UBL-DT-08",
@@ -84,6 +87,15 @@ ATTRIBUTES_WITHOUT_TERM: dict[str, str] = {
     "listAgencyID": "UBL-DT-28",
 }
 
+SYNTAX_RULES = frozenset(
+    {
+        *(rule for rule, _, _ in AT_MOST_ONCE),
+        *ATTRIBUTES_WITHOUT_TERM.values(),
+        *("UBL-SR-48", "UBL-DT-01", "UBL-DT-06", "UBL-DT-07"),
+    }
+)
+"""The rules that `judge_syntax` knows."""
+
 
 def judge_syntax(root: Element) -> Iterator[Finding]:
     """The findings of all rules on the file of one document."""
@@ -95,6 +107,11 @@ def judge_syntax(root: Element) -> Iterator[Finding]:
 def _contexts(root: Element, context: str) -> Iterator[Element]:
     if not context:
         yield root
+        return
+    if context in _INDICATORS:
+        for element in root.iter(qualified("cac:AllowanceCharge")):
+            if (element.findtext("cbc:ChargeIndicator", "", PREFIXES) or "").strip() in _INDICATORS[context]:
+                yield element
         return
     for name in _LINES if context == "line" else (context,):
         yield from root.iter(qualified(name))

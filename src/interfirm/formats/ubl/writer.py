@@ -11,7 +11,7 @@ from interfirm.base.values import Value
 from interfirm.formats.en16931.model import Document
 from interfirm.formats.numbers import number_text
 from interfirm.formats.ubl.binding import PREFIXES, ROOTS, Shape, Term, qualified
-from interfirm.formats.xml import Element, serialise
+from interfirm.formats.xml import Element, add, serialise, set_text
 
 
 def write_ubl(document: Document) -> bytes:
@@ -36,7 +36,7 @@ def _write_term(element: Element, item: Any, term: Term) -> None:
     fresh = False
     for step in term.path.split("/"):
         if step.startswith("@"):
-            target.set(step[1:], item)
+            set_text(target, item, attribute=step[1:])
             return
         if step != ".":
             # below a step that repeats everything is new; above it, values of one group share their parents
@@ -45,23 +45,21 @@ def _write_term(element: Element, item: Any, term: Term) -> None:
     if term.shape is not None:
         _write(target, item, term.shape)
     else:
-        target.text = _text(item)
+        set_text(target, _text(item))
 
 
 def _child(parent: Element, name: str, *, fresh: bool) -> Element:
     last = parent[-1] if len(parent) else None
     if not fresh and last is not None and last.tag == name:
         return last
-    return etree.SubElement(parent, name)
+    return add(parent, name)
 
 
-def _text(item: Any) -> str:
+def _text(item: bool | str | Decimal) -> str:
     match item:
         case bool():
             return "true" if item else "false"
-        case str():
-            return item
         case Decimal():
             return number_text(item)
-        case _:
-            return str(item)
+        case str():
+            return item

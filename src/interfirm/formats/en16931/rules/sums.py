@@ -42,6 +42,8 @@ def _without_vat(totals: Any, _view: View) -> bool:
     line_net = number(totals.line_net)
     if line_net is None:
         return False
+    if totals.charges is None and totals.allowances is None:
+        return number(totals.without_vat) == line_net
     return number(totals.without_vat) == cents(line_net + total([totals.charges]) - total([totals.allowances]))
 
 
@@ -65,7 +67,9 @@ def _payable(totals: Any, _view: View) -> bool:
     payable, with_vat = number(totals.payable), number(totals.with_vat)
     if payable is None or with_vat is None:
         return False
-    return cents(payable - total([totals.rounding])) == cents(with_vat - total([totals.paid]))
+    # as published: a side is rounded only where something is taken off it
+    due = payable if totals.rounding is None else cents(payable - total([totals.rounding]))
+    return due == (with_vat if totals.paid is None else cents(with_vat - total([totals.paid])))
 
 
 def _group_tax(group: Any, _view: View) -> bool:
