@@ -415,6 +415,7 @@ class Member:
         self.known: set[ContractRef] = set()
         self.held: dict[bytes, Verified] = {}
         self.signed: dict[bytes, frozenset[int]] = {}
+        self.proposed: dict[bytes, View] = {}
         self.items: dict[bytes, list[HistoryItem]] = {}
 
     def copied(self, network: Network) -> Member:
@@ -422,6 +423,7 @@ class Member:
         made = copy(self)
         made.network, made.home = network, network.notaries[self.home.id]
         made.known, made.held, made.signed = set(self.known), dict(self.held), dict(self.signed)
+        made.proposed = dict(self.proposed)
         made.items = {name: list(items) for name, items in self.items.items()}
         return made
 
@@ -483,6 +485,7 @@ class Member:
         verified = self.verify(view, history=history, transaction=transaction)
         check_signer(verified, self.party.id)
         self.signed[transaction] = frozenset(node.action.index for node in verified.nodes)
+        self.proposed[transaction] = view
         return sign(self.party.signer, self.party.id, transaction, purpose=PARTY)
 
     def receive(self, view: View, *, history: History | None = None) -> Verified:

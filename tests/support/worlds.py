@@ -495,13 +495,14 @@ class World:
         """Deliver views; the victims believe them or not."""
         for identity in [party(name).id for name in HONEST]:
             member = self.network.members[identity]
-            signed = draft.id in member.signed
-            if identity not in forgery.tops or not forgery.tops[identity]:
-                continue
-            view = forgery.view(identity)
-            believed = self._persuaded(lambda history, m=member, v=view: m.receive(v, history=history), view)
-            if believed is None and signed:
-                raise Broken(f"{member.party.name} signed, and its view fails")
+            if draft.id in member.proposed:  # it has its view already, and must be able to live with it
+                try:
+                    member.receive(member.proposed[draft.id], history=())
+                except Refusal as refusal:
+                    raise Broken(f"{member.party.name} signed, and its view fails: {refusal}") from refusal
+            elif forgery.tops.get(identity):
+                view = forgery.view(identity)
+                self._persuaded(lambda history, m=member, v=view: m.receive(v, history=history), view)
 
     def _persuaded(self, attempt: Callable[[History], Any], view: View) -> Any:
         """What a victim answers to a view with the best history there is, or else with none."""
