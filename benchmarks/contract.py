@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from benchmarks.common import microseconds, result
 from tests.unit.business.ledger import engine
-from tests.unit.business.scenario import B, L, L_ACCOUNT, Play, S, day
+from tests.unit.business.scenario import L_ACCOUNT, B, L, Play, S, day
 
+from benchmarks.common import microseconds, result
+from interfirm.base.errors import Refusal
+from interfirm.base.time import Window
 from interfirm.business.factoring.contract import Offer
 from interfirm.contracts.interpreter import interpret
 from interfirm.contracts.metering import Meter
 from interfirm.contracts.packages import Engine, TemplateCode
-from interfirm.base.errors import Refusal
-from interfirm.base.time import Window
 
 AIM = 3.0
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import result
-
 from interfirm.node.control.client import ControlClient
 from interfirm.runtime import supervise
 from interfirm.runtime.layout import NetworkLayout, new_network
@@ -78,7 +77,7 @@ async def _agreement(client: ControlClient, number: int) -> str:
         "start": "2020-01-01", "end": "2090-01-01",
     }  # fmt: skip
     ref = _ref(await client.call("create", {"template": "agreements.Agreement", "fields": fields}))
-    beta = ControlClient(client._path.parents[1] / "beta" / "control.sock")  # noqa: SLF001 - the other firm's socket
+    beta = ControlClient(client._path.parents[1] / "beta" / "control.sock")
     while True:
         found = await beta.call("contracts.list", {"template": "agreements.Agreement", "limit": 1000})
         if any(c["ref"] == ref for c in found["contracts"]):

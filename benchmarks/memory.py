@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import result
-
 from interfirm.node.vault.attachments import Attachments
 from interfirm.runtime import supervise
 from interfirm.runtime.layout import new_network

@@ -12,7 +12,6 @@ from tests.e2e.networks import EXAMPLES, FIRMS, answer, asker, command, eventual
 
 from interfirm.runtime.layout import NetworkLayout
 
-
 PAYABLE = '<cbc:PayableAmount currencyID="EUR">136125.00<'
 
 
@@ -29,7 +28,9 @@ def test_a_dry_run_judges_a_file_without_any_network(tmp_path: Path) -> None:
 
 def test_a_dry_run_names_the_rules_that_fail(tmp_path: Path) -> None:
     broken = tmp_path / "broken.xml"
-    broken.write_text((EXAMPLES / "invoice-2026-0001.xml").read_text().replace(PAYABLE, PAYABLE.replace("136125", "136126")))
+    broken.write_text(
+        (EXAMPLES / "invoice-2026-0001.xml").read_text().replace(PAYABLE, PAYABLE.replace("136125", "136126"))
+    )
     done = command("--json", "invoice", "import", "--dry-run", str(broken), cwd=tmp_path)
     assert done.returncode == 3
     assert "BR-CO-16" in [finding["rule"] for finding in json.loads(done.stdout)["fatal"]]

@@ -21,8 +21,9 @@ def refused(code: str, work: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("numerator", "denominator", "rounded"), [(5, 10, 1), (-5, 10, -1), (4, 10, 0), (17_062_5, 1000, 171), (15, 10, 2), (25, 10, 3)]
-)  # fmt: skip
+    ("numerator", "denominator", "rounded"),
+    [(5, 10, 1), (-5, 10, -1), (4, 10, 0), (170_625, 1000, 171), (15, 10, 2), (25, 10, 3)],
+)
 def test_halves_round_away_from_zero(numerator: int, denominator: int, rounded: int) -> None:
     assert round_half_away(numerator, denominator) == rounded
 
