@@ -12,8 +12,6 @@ from interfirm.base.time import Day
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(Z|[+-][0-9]{2}:[0-9]{2})?")
 _HALF = Decimal("0.5")
-PERCENT_DIGITS = 4
-"""A per cent is 10**4 parts per million."""
 
 EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
 """Arithmetic on numbers of documents: sums and products of what `parse_number` gives are exact, or it raises."""

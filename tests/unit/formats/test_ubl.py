@@ -215,8 +215,8 @@ FILE_INSIDE = (
         ),
         ("<cbc:PaymentID>", "<cbc:PaymentID>x</cbc:PaymentID><cbc:PaymentID>", "UBL-SR-26"),
         (
-            "<cbc:LineExtensionAmount",
-            "<cbc:Note>a</cbc:Note><cbc:Note>b</cbc:Note><cbc:LineExtensionAmount",
+            "<cbc:InvoicedQuantity",
+            "<cbc:Note>a</cbc:Note><cbc:Note>b</cbc:Note><cbc:InvoicedQuantity",
             "UBL-SR-34",
         ),
         (LINE_TAX, LINE_TAX + "</cac:ClassifiedTaxCategory>" + LINE_TAX, "UBL-SR-48"),
