@@ -200,6 +200,14 @@ def test_a_reservation_for_another_notary_is_refused(abroad: Abroad) -> None:
     assert abroad.there.refused(abroad.reserved()).code == "claim.home"
 
 
+def test_a_reservation_of_another_claim_is_refused(abroad: Abroad) -> None:
+    """Else one reserved number would let any other be taken here, which its home may have given away."""
+    other = reserve_request(A, "2", notary=abroad.there.id, transaction=abroad.draft.id, until=UNTIL)
+    abroad.home.done(other)
+    word = abroad.home.statement("claim", claim_key(A.id, claim_hash(A, "2")))
+    assert abroad.there.refused(abroad.ledger.signed(abroad.draft, reservations=[word])).code == "claim.home"
+
+
 def test_a_free_claims_statement_is_no_reservation(abroad: Abroad) -> None:
     assert abroad.there.refused(abroad.reserved()).code == "claim.home"
 

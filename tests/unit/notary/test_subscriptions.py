@@ -20,6 +20,7 @@ from tests.unit.notary.notaries import (
     made,
 )
 
+from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.limits import LIMITS
 from interfirm.notary.state import SUBSCRIPTIONS
@@ -60,6 +61,20 @@ def test_a_refused_consumption_is_not_told(notary: Notary, ledger: Ledger) -> No
     ref = made(notary, ledger, A, B)
     notary.done(Subscribe(kind="ref", subject=ref_key(ref)), C.id)
     notary.refused(ledger.request(exercise(0, ref, A, B)).replace(signatures=()))
+    assert notary.tells == []
+
+
+def test_what_is_refused_at_the_very_end_tells_nobody(
+    notary: Notary, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = made(notary, ledger, A)
+    notary.done(Subscribe(kind="ref", subject=ref_key(ref)), C.id)
+
+    def refuse(*_: object) -> None:
+        raise Refusal("test.late", "after everything else")
+
+    monkeypatch.setattr("interfirm.notary.claims.machine.apply", refuse)
+    assert notary.refused(ledger.request(exercise(0, ref, A))).code == "test.late"
     assert notary.tells == []
 
 
