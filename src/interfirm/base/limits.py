@@ -102,7 +102,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Silence, or one chunk not moving, after which a connection is given up."""
     control_message_bytes_max: int = 16 * 1024 * 1024
     """One request or answer on a node's control socket."""
-    control_connections_count_max: int = 64
+    control_connections_count_max: int = 256
     """Programs that talk to one control socket at once."""
     moves_count_max: int = 64
     """Moves of one contract from notary to notary."""

@@ -256,8 +256,11 @@ class Interpretation:
             found = self._lookup(ref)
         if found.template != code.id:
             raise Refusal(
-                "contract.template", "the ref names a contract of another template", ref=_shown(ref),
-                expected=code.id.name, found=found.template.name,
+                "contract.template",
+                "the ref names a contract of another template",
+                ref=_shown(ref),
+                expected=code.id.name,
+                found=found.template.name,
             )
         return found
 
@@ -329,8 +332,13 @@ def _creation(code: TemplateCode, payload: Plain, index: int) -> Create:
     if not signatories:
         raise Refusal("contract.signatories", "a contract binds someone", template=template.name)
     return Create(
-        index=index, template=template, payload=payload, signatories=signatories, observers=observers,
-        confirmers=_confirmers(contract), claims=_claims(contract, signatories),
+        index=index,
+        template=template,
+        payload=payload,
+        signatories=signatories,
+        observers=observers,
+        confirmers=_confirmers(contract),
+        claims=_claims(contract, signatories),
     )
 
 

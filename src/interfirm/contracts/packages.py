@@ -136,7 +136,7 @@ class ChoiceCode:
 class TemplateCode:
     """One loaded template: its id, class, choices, field types, and how its stored refs are read."""
 
-    __slots__ = ("choices", "cls", "fields", "id", "private", "refs", "source_module")
+    __slots__ = ("choices", "cls", "fields", "id", "private", "private_fields", "refs", "required", "source_module")
 
     def __init__(self, template: TemplateId, cls: type[language.Template], module: str) -> None:
         self.id = template
@@ -147,7 +147,11 @@ class TemplateCode:
         if len(self.fields) > LIMITS.fields_count_max:
             raise Refusal("contract.fields", "too many fields", template=template.name, count=len(self.fields))
         self.refs = any(_mentions(kind, language.Ref) for kind in self.fields.values())
-        self.private = any(_mentions(kind, language.Private) for kind in self.fields.values())
+        self.private_fields = [n for n, kind in self.fields.items() if _mentions(kind, language.Private)]
+        """Names of fields that are on the ledger only as commitments."""
+        self.private = bool(self.private_fields)
+        self.required = list(self.fields)[: len(self.fields) - len(cls.__struct_defaults__)]
+        """Names of fields without a default."""
         self.choices = {name: ChoiceCode(declared, getattr(cls, name)) for name, declared in cls.choices.items()}
         for chosen in self.choices.values():
             for name in chosen.declared.by:
@@ -166,16 +170,6 @@ class TemplateCode:
         """See interpreter.TemplateCode."""
         contract = codec.from_plain(payload, self.cls)
         return blank(contract) if self.private else contract
-
-    @property
-    def required(self) -> list[str]:
-        """Names of fields without a default."""
-        return [field.name for field in msgspec.structs.fields(self.cls) if field.required]
-
-    @property
-    def private_fields(self) -> list[str]:
-        """Names of fields that are on the ledger only as commitments."""
-        return [name for name, kind in self.fields.items() if _mentions(kind, language.Private)]
 
 
 def _mentions(kind: Any, wanted: type, *, in_records: bool = True) -> bool:

@@ -59,7 +59,7 @@ def verify_file(path: Path, trusted: AnchorFile) -> dict[str, Any]:
         "package": proved.template.package.hex(),
         "fields": jsonable(proved.fields),
         "complete": proved.complete,
-        "signed_by": [trusted.names.get(identity.hex(), identity.hex()) for identity in proved.signers],
+        "signed_by": sorted(trusted.names.get(identity.hex(), identity.hex()) for identity in proved.signers),
         "notary": proved.notary.hex(),
         "receipt_verified": True,
     }

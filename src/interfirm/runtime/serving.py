@@ -38,6 +38,9 @@ class Driver:
         """Run until cancelled."""
         while True:
             await self._wait()
+            # let what is ready on other connections come in too: one commit serves all of it
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
             self._something.clear()
             now = self.clock.now_ms()
             due = self._wake_ms is not None and now >= self._wake_ms

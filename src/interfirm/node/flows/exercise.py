@@ -71,8 +71,9 @@ async def exercise(ctx: Context, arguments: bytes) -> Exercised:
     services: Services = ctx.services
     books = services.books
     with ctx.step("Interpret and lock"):
-        start = await ctx.once("start", lambda: _start(ctx, services, asked), _Start)
-        plan = books.plan(ctx.turn, asked.commands, start.window)
+        planned: list[Plan] = []
+        start = await ctx.once("start", lambda: _start(ctx, services, asked, planned), _Start)
+        plan = planned[0] if planned else books.plan(ctx.turn, asked.commands, start.window)
     proofs = await claim_proofs(ctx, plan, asked.commands, start.window)
     with ctx.step("Build and sign"):
         draft = books.draft(
@@ -99,12 +100,13 @@ async def exercise(ctx: Context, arguments: bytes) -> Exercised:
     return _exercised(draft)
 
 
-def _start(ctx: Context, services: Services, asked: ExerciseArguments) -> _Start:
-    """Fix what must not change on replay, and lock the inputs softly."""
+def _start(ctx: Context, services: Services, asked: ExerciseArguments, planned: list[Plan]) -> _Start:
+    """Fix what must not change on replay, and lock the inputs softly; leaves the plan for who runs on at once."""
     upper = asked.upper_ms if asked.upper_ms is not None else ctx.now_ms + services.window_ms
     lower = None if asked.lower_ms is None else Instant(asked.lower_ms)
     window = Window(lower=lower, upper=Instant(upper))
     plan = services.books.plan(ctx.turn, asked.commands, window)
+    planned.append(plan)
     for ref in consumed_by(plan.actions):
         stored = ctx.turn.contract(ref)
         if stored is not None and stored.status != "active":
