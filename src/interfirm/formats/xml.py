@@ -121,7 +121,7 @@ def set_text(element: Element, text: str, *, attribute: str = "") -> None:
 
 def local_name(element: Element) -> str:
     """An element's name without its namespace."""
-    return etree.QName(element).localname
+    return str(element.tag).rpartition("}")[2]
 
 
 def text_of(element: Element) -> str:

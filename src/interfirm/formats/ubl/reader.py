@@ -110,10 +110,10 @@ class _Reading:
                 found[term.field] = text.strip()
             elif not name.startswith("{"):
                 self._report("ubl.unmapped", "warning", f"{place}/@{name}")
-        seen: Counter[str] = Counter()
+        seen: dict[str, int] = {}
         for child in element:
             tag = str(child.tag)
-            seen[tag] += 1
+            seen[tag] = seen.get(tag, 0) + 1
             below = _Place(local_name(child), place, seen[tag])
             step = node.steps.get(tag)
             if step is None:
