@@ -8,7 +8,7 @@ not so are switched off under the generator of worlds too, which must find a wor
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from types import ModuleType
 
@@ -18,7 +18,9 @@ from tests.support.refusals import ATTACKS
 from tests.support.worlds import Broken, World
 
 from interfirm.contracts import interpreter, packages, privacy
+from interfirm.contracts.types import Action, Exercise
 from interfirm.ledger import authority, builder, history, moves, proof, signing, tree, verification
+from interfirm.ledger.tree import Node
 from interfirm.notary import machine as notary
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.moves import machine as notary_moves
@@ -101,12 +103,48 @@ def test_worlds_find_that_a_rule_is_missing(fault: Fault) -> None:
 
 
 def _breaks(seed: int, fault: Fault) -> bool:
+    with ExitStack() as off:
+        for module, codes in fault:
+            off.enter_context(switched_off(module, *codes))
+        broken, world = _run(seed)
+    return broken or bool(world.judge())
+
+
+def _run(seed: int) -> tuple[bool, World]:
     world = World(seed)
     try:
-        with ExitStack() as off:
-            for module, codes in fault:
-                off.enter_context(switched_off(module, *codes))
-            world.steps(8)
+        world.steps(8)
     except Broken:
-        return True
-    return bool(world.judge())
+        return True, world
+    return False, world
+
+
+def _signatories_pass_for_controllers(action: Action, signers: Collection[bytes]) -> bool:
+    vouched = action.signatories if isinstance(action, Exercise) else ()
+    return all(party in signers or party in vouched for party in authority.needed_at_top(action))
+
+
+def _nothing_added(tops: Sequence[Node], roots: Sequence[Node], signers: object) -> tuple[Node, ...]:
+    return tuple(tops)
+
+
+OTHERWISE: list[tuple[ModuleType, str, object]] = [
+    (authority, "carried", _signatories_pass_for_controllers),
+    (authority, "completed", _nothing_added),
+]
+"""Rules that are no refusal of their own, each with how it could be wrong."""
+
+
+@pytest.mark.parametrize(("module", "rule", "wrong"), OTHERWISE, ids=[rule for _, rule, _ in OTHERWISE])
+def test_worlds_find_that_a_rule_is_another(
+    module: ModuleType, rule: str, wrong: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = False
+    for seed in range(WORLDS_COUNT_MAX):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, rule, wrong)
+            broken, world = _run(seed)
+        found = broken or bool(world.judge())
+        if found:
+            break
+    assert found

@@ -1,4 +1,4 @@
-"""The hash tree of a transaction: seeds down, hashes up (spec clauses 5 and 6).
+"""The hash tree of a transaction: seeds down, hashes up (spec clause 5).
 
 A node's seed gives the salts of everything in its sub-tree; a viewer of a sub-tree holds that seed and no other. Salts
 are derived with prepared prefixes because they are most of the hashing; each pre-image is still one dag-cbor block.
@@ -121,7 +121,7 @@ def create_body_salt(payload_seed: bytes) -> bytes:
 
 
 def created_node(template: TemplateId, index: int, payload: bytes, body_salt: bytes) -> bytes:
-    """The hash of the create action at `index` with this payload root: what its entry must name (spec clause 5.6)."""
+    """The hash of the create action at `index` with this payload root: what its entry must name (spec clause 5.4)."""
     return node_hash(_body(body_salt, _create_body(template, index, payload)), ())
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.support.forgery import Forgery, changed, fetch_of, made_of
 from tests.support.ledger import Network, create, exercise, ref_of, shown, who
 from tests.support.parties import Party
 from tests.support.refusals import refused
 from tests.support.scenes import ALICE, BANK, BOB, CAROL, MALLORY, TRUDY, c, cash, eur, iou, network, sale
 
+from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import LIMITS, Limits
 from interfirm.contracts.types import ContractRef, CreateCommand, Exercise
-from interfirm.ledger import tree
+from interfirm.ledger import tree, verification
 from interfirm.ledger.types import Component, FetchCommand, Passed, Shown, View
 
 
@@ -131,6 +133,29 @@ def test_too_many_components_are_refused() -> None:
     view = net.view(net.draft(create(c.Iou(who(ALICE), who(BOB), eur(1)))), ALICE)
     many = tuple(Component(name=str(i), hash=digest("c", i)) for i in range(LIMITS.components_count_max + 1))
     verify(net, ALICE, view.replace(components=many))
+
+
+def test_all_sub_trees_of_a_view_share_one_measure_of_fuel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a view of a thousand roots could make its reader work a thousand times as long as its builder may."""
+    net = network()
+    debts = [iou(net), iou(net)]
+    roots = [net.draft(exercise(debt, c.Iou.burn, steps=500)).roots[0].action for debt in debts]
+    one, both = Forgery(net, roots[:1]).build(), Forgery(net, roots).build()
+    monkeypatch.setattr(verification, "LIMITS", Limits(fuel_steps_max=4_000))
+    verify(net, ALICE, one.view(ALICE.id))
+    with pytest.raises(Refusal) as caught:
+        verify(net, ALICE, both.view(ALICE.id))
+    assert caught.value.code == "contract.fuel"
+
+
+def test_all_inputs_of_a_view_share_one_measure_of_fuel(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = network()
+    debts = [iou(net) for _ in range(8)]
+    draft = net.draft(*[exercise(debt, c.Iou.forgive) for debt in debts])
+    monkeypatch.setattr(verification, "LIMITS", Limits(fuel_steps_max=100))
+    with pytest.raises(Refusal) as caught:
+        verify(net, ALICE, net.view(draft, ALICE))
+    assert caught.value.code == "contract.fuel"
 
 
 # local refs -------------------------------------------------------------------------------------------------------
