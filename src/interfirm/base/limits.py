@@ -120,7 +120,7 @@ class Limits(msgspec.Struct, frozen=True):
     """One XML document, before it is parsed."""
     xml_depth_max: int = 64
     """Nesting of elements in one XML document."""
-    xml_elements_count_max: int = 500_000
+    xml_elements_count_max: int = 250_000
     """Elements of one XML document."""
     xml_number_chars_max: int = 34
     """One decimal number in a document, as written."""
