@@ -46,7 +46,7 @@ def list_contracts(
                 [c["template"], c["status"], f"{c['ref'][:12]}…{c['ref'][64:]}", brief(c["fields"])]
                 for c in data["contracts"]
             ],
-            empty="no contracts; `interfirm invoice import FILE` makes the first",
+            empty="no contracts",
         ),
     )
 

@@ -309,7 +309,7 @@ def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:
         if isinstance(a, Create)
     ]
     return {
-        "signers": [desk.names.name_of(p) for p in sorted(required_signers(actions, window))],
+        "signers": sorted(desk.names.name_of(p) for p in required_signers(actions, window)),
         "informees": sorted({desk.names.name_of(p) for a in walk(actions) for p in a.informees}),
         "creates": made,
     }
