@@ -18,6 +18,7 @@ from interfirm.contracts.language import Attachment, Hash, Party, Ref
 from interfirm.contracts.types import ContractRef
 from interfirm.formats.en16931 import judge, refuse_findings
 from interfirm.formats.files import read_limited
+from interfirm.formats.peppol import judge_issued
 from interfirm.formats.ubl import UblDocument, read_ubl, write_ubl
 from interfirm.node.desk import Answer, Desk
 from interfirm.node.forms import ref_of, ref_text
@@ -157,10 +158,10 @@ def export_invoice(desk: Desk, arguments: dict[str, Any]) -> Answer:
         _, invoice = _found(desk, turn, arguments)
         right = _right_of(desk, turn, invoice)
     payee, account = _payee(desk, invoice, right[1] if right else None)
-    return {
-        "number": invoice.number,
-        "xml": write_ubl(UblDocument(model_of(invoice.document, payee=payee, account=account))).decode(),
-    }
+    document = UblDocument(model_of(invoice.document, payee=payee, account=account))
+    # line amounts of an imported document are taken as they are (Peppol R120 is for what we issue)
+    refuse_findings(judge_issued(document) if invoice.exact else judge(document))
+    return {"number": invoice.number, "xml": write_ubl(document).decode()}
 
 
 def _payee(desk: Desk, invoice: Invoice, right: Receivable | None) -> tuple[Firm | None, Account | None]:

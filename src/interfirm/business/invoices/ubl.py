@@ -11,11 +11,12 @@ from typing import TypeVar
 
 from interfirm.base.errors import Refusal
 from interfirm.base.money import CURRENCY_DIGITS, decimal_text
-from interfirm.business.companies.accounts import account_of
+from interfirm.business.companies.accounts import account_digest, account_of
 from interfirm.business.companies.contract import Account, Address, Firm
 from interfirm.business.invoices.document import AllowanceCharge, Document, Line, TaxGroup, Totals
-from interfirm.contracts.language import Day, Money, Quantity, Rate, UnitPrice
+from interfirm.contracts.language import Money, Quantity, Rate, UnitPrice
 from interfirm.formats.en16931 import model
+from interfirm.formats.numbers import parse_day
 
 T = TypeVar("T")
 CUSTOMIZATION = "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0"
@@ -25,6 +26,8 @@ PROFILE = "urn:fdc:peppol.eu:2017:poacc:billing:01:1.0"
 def document_of(invoice: model.Invoice) -> Document:
     """The document of a judged file; Refusal `invoice.term` for a business term that cannot be stored."""
     currency = _need(invoice.currency, "BT-5")
+    if currency not in CURRENCY_DIGITS:
+        raise Refusal("money.currency", "amounts of this currency cannot be kept", currency=currency[:8])
     totals = _need(invoice.totals, "BG-22")
     tax = invoice.vat_total(currency)
     groups = tuple(_group(group, currency) for group in invoice.breakdown)
@@ -34,7 +37,7 @@ def document_of(invoice: model.Invoice) -> Document:
     return Document(
         number=_need(invoice.number, "BT-1"),
         kind=_need(invoice.type_code, "BT-3"),
-        issued=Day.parse(_need(invoice.issue_date, "BT-2")),
+        issued=parse_day(_need(invoice.issue_date, "BT-2")),
         currency=currency,
         seller=_firm(_need(invoice.seller, "BG-4")),
         buyer=_firm(_need(invoice.buyer, "BG-7")),
@@ -52,12 +55,12 @@ def document_of(invoice: model.Invoice) -> Document:
             payable=_money(totals.payable, currency, "BT-115"),
         ),
         allowances=tuple(_part(part, currency, None) for part in invoice.allowances_charges),
-        due=None if due is None else Day.parse(due),
+        due=None if due is None else parse_day(due),
         terms=invoice.payment_terms or "",
         buyer_reference=invoice.buyer_reference or "",
         order=invoice.order_reference or "",
         preceding=(before.number or "") if before else "",
-        preceding_issued=Day.parse(before.issue_date) if before and before.issue_date else None,
+        preceding_issued=parse_day(before.issue_date) if before and before.issue_date else None,
         means=(means.code or "") if means else "",
         account=_account(means.account) if means and means.account else None,
         remittance=(means.reference or "") if means else "",
@@ -90,10 +93,10 @@ def _scale(value: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _quantity(quantity: model.Quantity | None, term: str) -> Quantity:
+def _quantity(quantity: model.Quantity | None, term: str, *, unit: str = "C62") -> Quantity:
     found = _need(quantity, term)
     value = _need(found.value, term)
-    return Quantity(_integer(value, _scale(value), term), _scale(value), _need(found.unit, term))
+    return Quantity(_integer(value, _scale(value), term), _scale(value), found.unit or unit)
 
 
 def _rate(category: model.TaxCategory | None) -> tuple[str, Rate]:
@@ -135,13 +138,18 @@ def _line(line: model.Line, currency: str) -> Line:
 
 
 def _firm(party: model.Party) -> Firm:
-    address = party.address
-    legal, endpoint = party.legal_id or model.Identifier(), party.endpoint or model.Identifier()
+    """A party; an identifier (BT-29) stands for the registration of one that names no other."""
+    other = party.identifiers[0] if party.identifiers else model.Identifier()
+    legal, endpoint = party.legal_id or other, party.endpoint or model.Identifier()
     return Firm(
-        name=_need(party.name, "BT-27"), tax_id=party.vat_id or _other_tax_id(party) or "",
-        registration=legal.value or "", registration_scheme=legal.scheme or "", endpoint=endpoint.value or "", endpoint_scheme=endpoint.scheme or "",
-        address=_address(address) if address else None,
-    )  # fmt: skip
+        name=_need(party.name, "BT-27"),
+        tax_id=party.vat_id or _other_tax_id(party) or "",
+        registration=legal.value or "",
+        registration_scheme=legal.scheme or "",
+        endpoint=endpoint.value or "",
+        endpoint_scheme=endpoint.scheme or "",
+        address=_address(party.address) if party.address else None,
+    )
 
 
 def _other_tax_id(party: model.Party) -> str | None:
@@ -158,7 +166,12 @@ def _address(address: model.Address) -> Address:
 def _account(account: model.Account) -> Account | None:
     if not account.id:
         return None
-    return account_of(account.id, name=account.name or "", bic=account.service_provider or "")
+    name, bic = account.name or "", account.service_provider or ""
+    try:
+        return account_of(account.id, name=name, bic=bic)
+    except Refusal:  # BT-84 may be any account: an IBAN where the payment means asks for one, which the rules judge
+        electronic = "".join(account.id.split())
+        return Account(iban=electronic, digest=account_digest(electronic), name=name, bic=bic)
 
 
 # out ------------------------------------------------------------------------------------------------------------------
