@@ -1,4 +1,4 @@
-"""Every public example that is valid becomes a document that an invoice contract can store, and comes out again valid."""
+"""Every public example that is valid becomes a document that a contract can store, and comes out again valid."""
 
 from __future__ import annotations
 
