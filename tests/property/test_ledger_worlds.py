@@ -15,7 +15,7 @@ import os
 import pytest
 from tests.support.worlds import outcome
 
-COUNT = int(os.environ.get("INTERFIRM_WORLDS", "1500"))
+COUNT = int(os.environ.get("INTERFIRM_WORLDS", "2500"))
 FIRST = int(os.environ.get("INTERFIRM_WORLDS_FIRST", "0"))
 PORTIONS = 10
 

@@ -422,14 +422,18 @@ def hidden_lines(f: Forgery, rng: Random) -> bool:
 
 
 def lied_input(f: Forgery, rng: Random) -> bool:
-    """An input is disclosed with another payload, or another contract in its place."""
+    """An input is disclosed with another payload, as another contract, with another's receipt or by another's moves."""
+    donors = list(f.network.disclosures.values())
+    if not donors:
+        return False
+    donor, kind = rng.choice(donors), rng.randrange(4)
 
     def lie(held: Disclosure) -> Disclosure:
-        payload = [value if not isinstance(value, list) else _richer(value) for value in held.payload]
-        if rng.random() < 0.5:
-            return held.replace(payload=payload)
-        others = [each for each in f.network.disclosures.values() if each.template == held.template]
-        return rng.choice(others).replace(ref=held.ref) if others else held
+        if kind == 0:
+            return held.replace(payload=[v if not isinstance(v, list) else _richer(v) for v in held.payload])
+        if kind == 1:
+            return donor.replace(ref=held.ref)
+        return held.replace(receipt=donor.receipt) if kind == 2 else held.replace(moves=donor.moves)
 
     f.disclose = lie
     return True

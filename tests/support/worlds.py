@@ -541,6 +541,8 @@ class World:
         draft = built if isinstance(built, Draft) else built.draft()
         scopes = _scopes(draft)
         try:
+            if self.rng.random() < 0.1:
+                raise Refusal("test.lowered", "the creation is shown alone")
             tops = completed([lowest(roots, ref.index, signing(scopes))], roots, signing(scopes))
         except Refusal:
             made = [node for root in roots for node in root.walk() if node.action.index == ref.index]
