@@ -144,7 +144,8 @@ class _Judge:
         scopes = uniqueness.scopes_of(request)
         uniqueness.judge(request, self.state, scopes)
         claims.judge(request, transaction, self.state, scopes, self.notary, self.abroad)
-        self._check_seals(request)
+        if request.components or request.seals:
+            self._check_seals(request)
         self._check_signatures(request.signatures, scopes.keys(), transaction, PARTY)
         for key, consumer in uniqueness.apply(request, transaction, self.state):
             self.tells.extend(subscriptions.consumed(key, consumer, self.state))

@@ -32,9 +32,8 @@ def judge(
     """Refuse claims that are not opened, not signed by their owner, taken, or another notary's to give (`claim.*`)."""
     opened = _openings(request)
     reservations = iter(request.reservations)
-    for index, entry in enumerate(request.entries):
-        if not isinstance(entry, CreateEntry):
-            continue
+    making = [(index, entry) for index, entry in enumerate(request.entries) if isinstance(entry, CreateEntry)]
+    for index, entry in making:
         for position, commitment in enumerate(entry.claims):
             opening = opened.pop((index, position), None)
             if opening is None:
@@ -53,6 +52,8 @@ def judge(
 
 
 def _openings(request: Notarise) -> dict[tuple[int, int], ClaimOpening]:
+    if not request.claims:
+        return {}
     opened = {(opening.entry, opening.position): opening for opening in request.claims}
     claims = {(opening.owner, opening.claim) for opening in request.claims}
     if len(opened) != len(request.claims) or len(claims) != len(request.claims):

@@ -7,8 +7,11 @@ not verify, is worked out when asked, so that no verdict depends on what was don
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
-from interfirm.ledger.signing import check_signature
+from interfirm.base.errors import Refusal
+from interfirm.base.limits import LIMITS
+from interfirm.ledger.signing import PARTY, check_signature
 from interfirm.ledger.types import CreateEntry, TransactionSignature
 from interfirm.notary.types import Asked, Notarise, ref_key
 from interfirm.notary.uniqueness.machine import transaction_of
@@ -43,3 +46,27 @@ class Checked:
                     if not isinstance(entry, CreateEntry) and entry.ref.transaction is not None
                 ]
         return found
+
+
+class CheckedFirst(Checked):
+    """A batch whose signatures are verified in one go before it is judged.
+
+    Verifying and judging by turns costs a tenth more of both: each finds its code and tables pushed out of the caches.
+    """
+
+    def __init__(self, requests: Iterable[Asked]) -> None:
+        super().__init__()
+        self._valid: dict[int, tuple[TransactionSignature, bytes]] = {}
+        transactions = [asked.request for asked in requests if isinstance(asked.request, Notarise)]
+        ids = [self.identify(request) for request in transactions]
+        for request, transaction in zip(transactions, ids, strict=True):
+            for signature in request.signatures[: LIMITS.lines_count_max]:
+                with suppress(Refusal):  # the judge meets it again, if it comes to that
+                    check_signature(signature, transaction, purpose=PARTY)
+                    self._valid[id(signature)] = (signature, transaction)
+
+    def check(self, signature: TransactionSignature, transaction: bytes, purpose: str) -> None:
+        """As `check_signature`."""
+        known = self._valid.get(id(signature))
+        if known is None or known[1] != transaction or purpose != PARTY:
+            super().check(signature, transaction, purpose)

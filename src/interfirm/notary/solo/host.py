@@ -15,6 +15,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
 from interfirm.base.time import Instant
 from interfirm.notary.admission import admit, is_idle
+from interfirm.notary.solo.checking import CheckedFirst
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.solo.verifiers import Verifiers
 from interfirm.notary.types import Asked, Tell
@@ -88,7 +89,7 @@ class SoloHost:
             self._used = {who: used for who, used in self._used.items() if not is_idle(used, now)}
 
     def _judge(self, batch: Sequence[Asked], now: Instant) -> tuple[Sequence[tuple[Tell, Told]], Sequence[Answered]]:
-        checked = None if self._verifiers is None else self._verifiers.ahead(batch)
+        checked = CheckedFirst(batch) if self._verifiers is None else self._verifiers.ahead(batch)
         outcome = self.notary.submit_batch(batch, now, checked=checked)
         if self._verifiers is not None:
             self._verifiers.drain()

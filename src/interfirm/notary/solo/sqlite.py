@@ -135,12 +135,17 @@ class Database:
 
     def write_state(self, changes: dict[tuple[str, bytes], bytes | None]) -> None:
         """Write changes of the state, None deleting, in the order of keys: neighbours share a page."""
-        for name in changes:
-            self._kept.pop(name, None)
-        ordered = sorted(changes.items(), key=lambda change: change[0][1])
-        puts = [(key, _SPACE[space], value) for (space, key), value in ordered if value is not None]
+        puts, gone = [], []
+        for name, value in changes.items():
+            space, key = name
+            if space in _KEPT_SPACES:
+                self._kept.pop(name, None)
+            if value is None:
+                gone.append((key, _SPACE[space]))
+            else:
+                puts.append((key, _SPACE[space], value))
+        puts.sort()
         self._connection.executemany(_PUT, puts)
-        gone = [(key, _SPACE[space]) for (space, key), value in ordered if value is None]
         if gone:
             self._connection.executemany(_DELETE, gone)
 
