@@ -28,7 +28,7 @@ from interfirm.business.agreements.contract import Notice
 from interfirm.business.cash.contract import Cash
 from interfirm.business.factoring.advance import Advance, AdvanceStatus
 from interfirm.business.factoring.contract import Offer, Taken
-from interfirm.business.factoring.facility import Exposure, Facility, FacilityStatus
+from interfirm.business.factoring.facility import DebtorExposure, Exposure, Facility, FacilityStatus
 from interfirm.business.factoring.fingerprints import Financing
 from interfirm.business.factoring.silence import TrustCollection
 from interfirm.business.factoring.terms import (
@@ -1001,3 +1001,240 @@ def test_the_scenarios_documents_are_the_ones_bought(deal: Deal) -> None:
     assert offered.gross == INV_1.totals.gross
     assert offered.outstanding == INV_1.totals.gross - CN_1.totals.gross
     assert BANK != L
+
+
+# what an advance allows in each status, and where --------------------------------------------------------------------
+
+
+def ready(deal: Deal, status: AdvanceStatus) -> tuple[Ref[Advance], Taken]:
+    """A purchase in a status, with books that add up, and a payment on the receivable that is not counted yet."""
+    taken = deal.buy()
+    paid = deal.ledger.exercise(
+        taken.receivable, Receivable.pay_down, signed=[B, L], on=ON, entry=deal.entry("1000.00", ON),  # type: ignore[arg-type]  # there is one
+        amount=eur("1000.00"),
+    )  # fmt: skip
+    less = deal.ledger.exercise(paid, Receivable.reduce, signed=[S, B, L], on=ON, amount=eur("1.00"))
+    advance = deal.advance(taken.advance).replace(status=status)
+    return deal.ledger.create(advance, signed=[S, L], on=ON), taken.replace(receivable=less)
+
+
+ENDED = [one for one in AdvanceStatus if one not in (AdvanceStatus.FUNDED, AdvanceStatus.COLLECTED)]
+
+
+@pytest.mark.parametrize("status", ENDED)
+@pytest.mark.parametrize(
+    "name", ["collect", "stop_interest", "resume_interest", "dilute", "recourse", "write_off", "remit"]
+)
+def test_a_purchase_that_is_over_or_unpaid_changes_no_more(name: str, status: AdvanceStatus) -> None:
+    deal = limited(recourse=Recourse.LIMITED)
+    ref, taken = ready(deal, status)
+    right, exposure = {"receivable": taken.receivable}, {"exposure": taken.exposure}
+    arguments: dict[str, dict[str, Any]] = {
+        "collect": right | exposure,
+        "stop_interest": right | {"party": S},
+        "resume_interest": right | {"on_": ON},
+        "dilute": right | exposure | {"due": ON},
+        "recourse": right | exposure | {"cash": deal.money(S), "account": S_ACCOUNT, "on_": ON},
+        "write_off": right | exposure | {"insolvency": Hash(bytes(32))},
+        "remit": exposure | {"cash": deal.money(S), "amount": eur("1.00"), "booked": ON, "on_": ON},
+    }
+    with refused("the advance's status does not allow this"):
+        deal.ledger.exercise(ref, getattr(Advance, name), signed=[S, B, L], on=ON, **arguments[name])
+
+
+@pytest.mark.parametrize("status", [AdvanceStatus.PURCHASED, AdvanceStatus.FUNDED, AdvanceStatus.CLOSED])
+def test_only_what_was_collected_or_released_is_closed(deal: Deal, status: AdvanceStatus) -> None:
+    ref, _ = ready(deal, status)
+    with refused("the advance's status does not allow this"):
+        deal.ledger.exercise(ref, Advance.close, signed=[S, L], on=ON)
+
+
+@pytest.mark.parametrize("name", ["resume_interest", "release", "recourse"])
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_choice_that_counts_days_is_made_on_the_day_it_says(deal: Deal, name: str, days: int) -> None:
+    taken = deal.buy()
+    if name == "release":
+        taken = deal.collect(taken)
+    if name == "resume_interest":
+        right = dispute_all(deal, taken.receivable, ON)
+        stopped = deal.ledger.exercise(
+            taken.advance, Advance.stop_interest, signed=[S, L], on=ON, party=S, receivable=right
+        )
+        over = deal.ledger.exercise(right, Receivable.end_dispute, signed=[B, L], on=ON, amount=eur("135141.87"))
+        taken = taken.replace(advance=stopped, receivable=over)
+    arguments: dict[str, dict[str, Any]] = {
+        "resume_interest": {"receivable": taken.receivable},
+        "release": {"cash": deal.money()},
+        "recourse": {
+            "receivable": taken.receivable, "exposure": taken.exposure, "cash": deal.money(S), "account": S_ACCOUNT,
+        },
+    }  # fmt: skip
+    with refused("contract.not-before" if days > 0 else "contract.before"):
+        deal.ledger.exercise(
+            taken.advance, getattr(Advance, name), signed=[S, B, L], on=RECOURSE_DAY,
+            on_=RECOURSE_DAY.plus(days), **arguments[name],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_silence_is_ended_and_money_passed_on_on_the_day_it_says(silent: Deal, days: int) -> None:
+    taken = silent.buy(signed=(S, L))
+    reason = "contract.not-before" if days > 0 else "contract.before"
+    with refused(reason):
+        silent.ledger.exercise(
+            taken.advance, Advance.remit, signed=[S, L], on=ON, exposure=taken.exposure, cash=silent.money(S),
+            amount=eur("1.00"), booked=ON.plus(-2), on_=ON.plus(days),
+        )  # fmt: skip
+    assert taken.trust is not None
+    with refused(reason):
+        silent.ledger.exercise(
+            taken.trust, TrustCollection.disclose, signed=[S, B, L], on=ON, receivable=silent.right,
+            advance=taken.advance, exposure=taken.exposure, account=L_ACCOUNT, on_=ON.plus(days),
+        )  # fmt: skip
+
+
+def test_money_that_has_not_arrived_is_not_passed_on(silent: Deal) -> None:
+    taken = silent.buy(signed=(S, L))
+    with refused("the money has not arrived"):
+        silent.ledger.exercise(
+            taken.advance, Advance.remit, signed=[S, L], on=ON, exposure=taken.exposure, cash=silent.money(S),
+            amount=eur("1.00"), booked=ON.plus(1), on_=ON,
+        )  # fmt: skip
+
+
+def test_what_is_disclosed_is_not_disclosed_again_nor_by_another_holder(deal: Deal, silent: Deal) -> None:
+    taken = deal.buy()
+    arguments: dict[str, Any] = {"paid_before": eur("0.00"), "on_": ON}
+    with refused("the debtor pays the lender already"):
+        deal.ledger.exercise(
+            taken.advance, Advance.disclosed, signed=[S, L], on=ON, receivable=taken.receivable,
+            exposure=taken.exposure, **arguments,
+        )  # fmt: skip
+    quiet = silent.buy(signed=(S, L))
+    with refused("the right is someone else's"):
+        silent.ledger.exercise(
+            quiet.advance, Advance.disclosed, signed=[S, L], on=ON, receivable=silent.right,
+            exposure=quiet.exposure, **arguments,
+        )  # fmt: skip
+
+
+def test_only_seller_and_lender_stop_interest_and_only_what_stopped_resumes(deal: Deal) -> None:
+    taken = deal.buy()
+    right = dispute_all(deal, taken.receivable, ON)
+    with refused("this is no party to the advance"):
+        deal.ledger.exercise(taken.advance, Advance.stop_interest, signed=[S, L, K], on=ON, party=K, receivable=right)
+    with refused("interest was not stopped"):
+        deal.ledger.exercise(taken.advance, Advance.resume_interest, signed=[S, L], on=ON, receivable=right, on_=ON)
+
+
+def test_where_nothing_is_owed_there_is_no_recourse_and_no_loss() -> None:
+    deal = limited(recourse=Recourse.LIMITED)
+    taken = deal.collect(deal.buy(), "120000.00")
+    with refused("the lender is owed nothing"):
+        recoursed(deal, taken)
+    with refused("the lender is owed nothing"):
+        written_off(deal, taken)
+
+
+def test_a_collection_belongs_to_who_holds_the_right(silent: Deal) -> None:
+    taken = silent.buy(signed=(S, L))
+    with refused("the right is someone else's"):
+        silent.ledger.exercise(
+            taken.advance, Advance.collect, signed=[S, L], on=ON, receivable=silent.right, exposure=taken.exposure
+        )
+
+
+def test_where_the_reserve_is_used_up_exactly_there_is_no_rebate(deal: Deal) -> None:
+    taken = deal.buy()
+    owed = deal.advance(taken.advance).accrued(day(11, 24)).owed()
+    less = credited(deal, taken, str(eur("135141.87") - owed))
+    applied = deal.ledger.exercise(
+        taken.advance, Advance.dilute, signed=[S, L], on=ON, receivable=less, exposure=taken.exposure, due=ON
+    )
+    taken = taken.replace(advance=applied.advance, exposure=applied.exposure, receivable=less)
+    taken = deal.collect(taken, str(owed))
+    with refused("there is no rebate"):
+        deal.release(taken)
+    closed = deal.ledger.exercise(taken.advance, Advance.close, signed=[S, L], on=day(11, 25))
+    assert deal.advance(closed).status == AdvanceStatus.CLOSED
+
+
+def test_trust_money_goes_to_the_right_receivable_on_the_day_it_says(deal: Deal) -> None:
+    taken = deal.buy()
+    money = held(deal, taken, misdirected(deal))
+    other = twin(deal, invoice=deal.ledger.active(Receivable)[0].invoice.replace(number="INV-9"))
+    back = twin(deal)
+    on = day(11, 25)
+    for right, day_said, reason in (
+        (other, on, "this is another receivable"),
+        (back, on, "the right is someone else's"),
+        (taken.receivable, on.plus(1), "contract.not-before"),
+        (taken.receivable, on.plus(-1), "contract.before"),
+    ):
+        with refused(reason):
+            deal.ledger.exercise(
+                money, TrustMoney.hand_over, signed=[S, L, B], on=on, cash=deal.money(S), receivable=right,
+                on_=day_said,
+            )  # fmt: skip
+
+
+def test_there_is_something_to_hold_in_trust(deal: Deal) -> None:
+    money = deal.ledger.get(TrustMoney, held(deal, deal.buy(), misdirected(deal)))
+    with refused("money is more than nothing"):
+        deal.ledger.create(money.replace(amount=eur("0.00"), end_to_end_id="WRONG-2"), signed=[S, L], on=ON)
+
+
+def test_a_trust_counts_no_negative_payments(silent: Deal) -> None:
+    taken = silent.buy(signed=(S, L))
+    assert taken.trust is not None
+    trust = silent.ledger.get(TrustCollection, taken.trust)
+    with refused("a sum of payments is not negative"):
+        silent.ledger.create(trust.replace(paid_before=eur("-1.00")), signed=[S, L], on=ON)
+
+
+def test_the_silence_over_another_receivable_is_not_ended(silent: Deal) -> None:
+    taken = silent.buy(signed=(S, L))
+    assert taken.trust is not None
+    trust = silent.ledger.get(TrustCollection, taken.trust)
+    wrong = silent.ledger.create(trust.replace(invoice=trust.invoice.replace(number="INV-9")), signed=[S, L], on=ON)
+    with refused("this is another receivable"):
+        disclose(silent, taken.replace(trust=wrong), silent.right)
+
+
+def test_nothing_outstanding_is_not_offered(deal: Deal) -> None:
+    made = deal.ledger.get(Offer, deal.offer(deal.right, deal.opened))
+    nothing = made.offered.replace(outstanding=eur("0.00"))
+    with refused("nothing is outstanding"):
+        deal.offer(deal.right, deal.opened, offered=nothing)
+
+
+def test_a_seller_sells_only_what_it_holds(deal: Deal) -> None:
+    moved = deal.ledger.exercise(deal.right, Receivable.assign, signed=[S, B, K], on=ON, to=K)
+    offer = deal.offer(moved, deal.opened)
+    with refused("the seller does not hold the right"):
+        deal.buy(offer=offer, verification=deal.verify(moved))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"volume": eur("-1.00")}, "volume is not negative"),
+        ({"debtors": (DebtorExposure(B, eur("0.00")),)}, "a debtor without open advance is not listed"),
+    ],
+    ids=["volume", "debtor"],
+)
+def test_a_malformed_exposure_is_refused(deal: Deal, changes: dict[str, Any], reason: str) -> None:
+    exposure = deal.ledger.get(Exposure, deal.opened.exposure)
+    with refused(reason):
+        deal.ledger.create(exposure.replace(**changes), signed=[S, L], on=ON)
+
+
+def test_exposure_changes_by_more_than_nothing(deal: Deal) -> None:
+    taken = deal.buy()
+    with refused("an advance is more than nothing"):
+        deal.ledger.exercise(
+            taken.exposure, Exposure.add, signed=[S, L], on=ON, facility=deal.opened.facility, debtor=B,
+            amount=eur("0.00"), purchased=eur("1.00"),
+        )  # fmt: skip
+    with refused("a repayment is more than nothing"):
+        deal.ledger.exercise(taken.exposure, Exposure.lower, signed=[S, L], on=ON, debtor=B, amount=eur("0.00"))

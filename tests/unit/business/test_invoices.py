@@ -26,7 +26,7 @@ from tests.unit.business.scenario import (
 
 from interfirm.business.agreements.contract import Agreement
 from interfirm.business.invoices.answers import Action, InvoiceStatus, Reason
-from interfirm.business.invoices.contract import AutoAcceptance, Dispute, DisputeStatus, Invoice
+from interfirm.business.invoices.contract import AutoAcceptance, Credit, Dispute, DisputeStatus, Invoice
 from interfirm.business.invoices.credit_note import CreditNote
 from interfirm.business.invoices.document import AllowanceCharge, Document, require_document
 from interfirm.business.invoices.measures import working_days_after
@@ -210,6 +210,41 @@ def test_an_invoice_that_does_not_agree_with_its_document_is_refused(
         play.ledger.create(invoice_of(INV_1).replace(**changes), signed=[S, B], on=ON)
 
 
+def test_an_invoice_with_wrong_totals_is_not_issued(play: Billing) -> None:
+    wrong = INV_1.replace(totals=INV_1.totals.replace(payable=eur("136124.00")))
+    with refused("BR-CO-16: what is payable"):
+        play.issue(wrong)
+
+
+def test_a_credit_note_with_wrong_totals_is_not_given(play: Billing) -> None:
+    wrong = CN_1.replace(totals=CN_1.totals.replace(net=eur("812.49")))
+    with refused("BR-CO-13: the total without tax"):
+        play.credit(play.issue(), wrong)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"version": 0}, "counts are not negative"),
+        ({"recourse_days": -1}, "counts are not negative"),
+        ({"silence_days": -1}, "counts are not negative"),
+        ({"late_rate": Rate(-1)}, "interest is not negative"),
+        ({"credits": (Credit("CN-1", eur("136125.01")),), "version": 2, "payable": eur("0.00")},
+         "no more is credited than invoiced"),
+    ],
+    ids=["version", "recourse", "silence", "late rate", "credited"],
+)  # fmt: skip
+def test_a_malformed_invoice_is_refused(play: Billing, changes: dict[str, Any], reason: str) -> None:
+    with refused(reason):
+        play.ledger.create(invoice_of(INV_1).replace(**changes), signed=[S, B], on=ON)
+
+
+def test_an_invoice_with_a_negative_amount_to_pay_is_refused(play: Billing) -> None:
+    totals = INV_1.totals.replace(prepaid=eur("136126.00"), payable=eur("-1.00"))
+    with refused("BT-115 is not negative"):
+        play.issue(INV_1.replace(totals=totals))
+
+
 # answers ----------------------------------------------------------------------------------------------------------
 
 
@@ -273,6 +308,17 @@ def test_a_conditional_acceptance_is_met_by_a_credit_note(play: Billing) -> None
     assert play.status(ref) == InvoiceStatus.COND_ACCEPTED
     right = play.ledger.get(Receivable, play.do(ref, Invoice.accept, set_off_waived=False).receivable)
     assert right.face == eur("135141.87")
+
+
+def test_an_objection_of_any_kind_has_a_reason_and_an_amount_is_not_negative(play: Billing) -> None:
+    ref = play.issue()
+    condition = {"acceptable": eur("1.00"), "reason": Reason.PRICE, "action": Action.NONE}
+    with refused("a condition has a reason"):
+        play.do(ref, Invoice.accept_conditionally, **condition | {"reason": Reason.NONE})
+    with refused("an amount to pay is not negative"):
+        play.do(ref, Invoice.accept_conditionally, **condition | {"acceptable": eur("-1.00")})
+    with refused("a rejection has a reason"):
+        play.do(ref, Invoice.reject, reason=Reason.NONE)
 
 
 def test_a_rejected_invoice_makes_no_receivable_and_is_final(play: Billing) -> None:
@@ -420,6 +466,11 @@ def test_the_rule_accepts_nothing_else(
         play.do(word, AutoAcceptance.accept, invoice=invoice)  # type: ignore[arg-type]  # another template
 
 
+def test_a_standing_acceptance_is_given_to_another(play: Billing) -> None:
+    with refused("seller and buyer differ"):
+        standing(play, seller=B)
+
+
 def test_a_standing_acceptance_is_revoked_by_the_buyer(play: Billing) -> None:
     word, _ = standing(play)
     with refused("ledger.authority"):
@@ -445,6 +496,25 @@ def test_a_standing_acceptance_is_revoked_by_the_buyer(play: Billing) -> None:
 def test_a_credit_note_on_something_else_is_refused(play: Billing, changes: dict[str, Any], reason: str) -> None:
     with refused(reason):
         play.credit(play.issue(), CN_1.replace(**changes))
+
+
+def test_a_credit_note_of_nothing_or_of_another_kind_is_refused(play: Billing) -> None:
+    ref = play.issue()
+    with refused("a credit is more than nothing"):
+        play.credit(ref, note_of("0.00"))
+    with refused("this is no credit note"):
+        play.credit(ref, CN_1.replace(kind="396"))
+
+
+def test_a_credit_note_is_between_two_and_of_its_kind(play: Billing) -> None:
+    play.credit(play.issue())
+    note = play.ledger.only(CreditNote)
+    for changes, reason in (
+        ({"buyer": S}, "seller and buyer differ"),
+        ({"document": INV_1}, "this is no credit note"),
+    ):
+        with refused(reason):
+            play.ledger.create(note.replace(**changes), signed=[S], on=ON)
 
 
 def test_no_more_is_credited_than_was_invoiced(play: Billing) -> None:
@@ -553,6 +623,28 @@ def test_a_dispute_freezes_its_part_of_the_receivable(play: Billing) -> None:
 def test_a_dispute_is_about_lines_of_the_invoice(play: Billing) -> None:
     with refused("the invoice has no such line"):
         disputed(play, lines=("7",))
+
+
+def test_a_dispute_is_over_the_invoices_own_receivable(play: Billing) -> None:
+    other = play.accept(play.issue(INV_1.replace(number="INV-2"))).receivable
+    mine = play.accept(play.issue())
+    arguments = {
+        "receivable": other, "number": "C", "amount": eur("1"), "reason": Reason.PRICE, "lines": (), "on_": ON,
+    }  # fmt: skip
+    with refused("this is another invoice's receivable"):
+        play.do(mine.invoice, Invoice.dispute, **arguments)
+    with refused("this is another invoice's receivable"):
+        play.do(mine.invoice, Invoice.write_off, receivable=other, holder=S, reason="insolvency")
+    case = play.do(mine.invoice, Invoice.dispute, **arguments | {"receivable": mine.receivable})
+    with refused("this is another invoice's receivable"):
+        play.do(case, Dispute.uphold, party=B, receivable=other)
+
+
+def test_an_award_of_nothing_is_carried_out_by_no_outsider(play: Billing) -> None:
+    _, case, right = disputed(play)
+    case = arbitrated(play, case, "0.00")
+    with refused("this is neither side"):
+        play.do(case, Dispute.uphold, S, B, L, K, party=K, receivable=right)  # type: ignore[arg-type]  # another template
 
 
 def test_only_an_accepted_invoice_is_disputed(play: Billing) -> None:

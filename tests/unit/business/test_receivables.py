@@ -22,10 +22,17 @@ from tests.unit.business.scenario import (
 )
 
 from interfirm.business.cash.contract import Cash
-from interfirm.business.payments.contract import BankReport, Obligation, Payment, ReportKind
+from interfirm.business.payments.contract import (
+    Allocation,
+    BankReport,
+    Obligation,
+    Payment,
+    PaymentStatus,
+    ReportKind,
+)
 from interfirm.business.receivables.ageing import ageing, bucket
 from interfirm.business.receivables.contract import Receivable, Verification
-from interfirm.contracts.language import Day, Ref
+from interfirm.contracts.language import Day, Rate, Ref
 
 ON = day(10, 9)
 FACE = "135141.87"
@@ -379,6 +386,104 @@ def test_a_verification_is_the_obligors_word_and_its_to_withdraw(sale: Sale) -> 
         sale.ledger.exercise(word, Verification.withdraw, signed=[S], on=ON)
     sale.ledger.exercise(word, Verification.withdraw, signed=[B], on=ON)
     assert sale.ledger.active(Verification) == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "arguments", "reason"),
+    [
+        (Receivable.dispute, {"amount": eur("0.00"), "on_": ON}, "a dispute is over more than nothing"),
+        (Receivable.end_dispute, {"amount": eur("0.00")}, "a dispute is over more than nothing"),
+        (Receivable.waive_late_interest, {}, "no late-payment interest has accrued"),
+        (Receivable.write_off, {"reason": ""}, "a write-off has a reason"),
+        (Receivable.reduce, {"amount": eur("135141.88")}, "no more is taken off than is outstanding"),
+        (Receivable.acknowledge, {"amount": eur("0.00"), "end_to_end_id": "X", "booked": ON},
+         "a payment is more than nothing"),
+        (Receivable.acknowledge, {"amount": eur("1.00"), "end_to_end_id": "", "booked": ON},
+         "a transfer is named by an EndToEndId of up to 35 characters"),
+    ],
+    ids=["dispute", "end", "waive", "write off", "reduce", "acknowledge nothing", "acknowledge unnamed"],
+)  # fmt: skip
+def test_a_choice_without_substance_is_refused(sale: Sale, choice: Any, arguments: dict[str, Any], reason: str) -> None:
+    with refused(reason):
+        sale.ledger.exercise(sale.sold(), choice, signed=[S, B, L], on=ON, **arguments)
+
+
+def test_what_is_paid_is_not_written_off(sale: Sale) -> None:
+    with refused("nothing is outstanding"):
+        sale.ledger.exercise(
+            pay(sale, sale.sold(), FACE), Receivable.write_off, signed=[B, L], on=ON, reason="insolvency"
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"disputed": eur("-1.00"), "disputed_since": ON}, "a dispute is over what is outstanding"),
+        ({"disputed": eur("135141.88"), "disputed_since": ON}, "a dispute is over what is outstanding"),
+        ({"late_interest": eur("-0.01")}, "interest is not negative"),
+        ({"late_rate": Rate(-1)}, "interest is not negative"),
+        ({"round": -1}, "days and rounds are counted forward"),
+    ],
+    ids=["negative", "too much", "interest", "rate", "round"],
+)
+def test_a_receivable_in_an_impossible_state_is_refused(sale: Sale, changes: dict[str, Any], reason: str) -> None:
+    with refused(reason):
+        sale.ledger.create(sale.right(sale.held()).replace(**changes), signed=[S, B], on=ON)
+
+
+def credit_balance(sale: Sale, payer: Any, payee: Any) -> Ref[Payment]:
+    payment = Payment(
+        payer=payer, payee=payee, amount=eur("100.00"), end_to_end_id="OLD-1", status=PaymentStatus.SETTLED,
+        settled_version=1, booked=ON,
+    )  # fmt: skip
+    return sale.ledger.create(payment, signed=[payer, payee], on=ON)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("payer", "payee", "reason"),
+    [(B, S, "the payment went to someone else"), (K, L, "the payment came from someone else")],
+    ids=["payee", "payer"],
+)
+def test_a_credit_balance_of_others_pays_nothing_here(sale: Sale, payer: Any, payee: Any, reason: str) -> None:
+    sold = sale.sold()
+    payment = credit_balance(sale, payer, payee)
+    with refused(reason):
+        sale.ledger.exercise(sold, Receivable.pay_from, signed=[S, B, L, K], on=ON, payment=payment, amount=eur("1.00"))
+
+
+def test_cash_pays_on_the_day_it_says_and_by_name(sale: Sale) -> None:
+    sold, cash = sale.sold(), sale.cash(B, "200.00", ON)
+    for on, name, reason in (
+        (ON.plus(1), "CASH-1", "contract.not-before"),
+        (ON.plus(-1), "CASH-1", "contract.before"),
+        (ON, "", "a transfer is named by an EndToEndId of up to 35 characters"),
+    ):
+        with refused(reason):
+            sale.ledger.exercise(
+                sold, Receivable.pay_in_cash, signed=[B, L], on=ON, cash=cash, amount=eur("1.00"),
+                end_to_end_id=name, on_=on,
+            )  # fmt: skip
+
+
+def test_a_returned_payment_that_was_applied_elsewhere_reopens_nothing_here(sale: Sale) -> None:
+    sold = sale.sold()
+    elsewhere = Payment(
+        payer=B, payee=L, amount=eur("5.00"), end_to_end_id="OTHER", status=PaymentStatus.RETURNED, booked=ON,
+        settled_version=3, allocations=(Allocation(sale.right(sold).reference(), eur("5.00")),),
+    )  # fmt: skip
+    payment = sale.ledger.create(elsewhere, signed=[B, L], on=ON)
+    with refused("the payment was not applied here"):
+        sale.ledger.exercise(sold, Receivable.reopen, signed=[B, L], on=ON, payment=payment)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"holder": B}, "nobody owes itself"), ({"outstanding": eur("0.00")}, "there is something to verify")],
+    ids=["itself", "nothing"],
+)
+def test_a_verification_is_about_a_debt_to_another(sale: Sale, changes: dict[str, Any], reason: str) -> None:
+    with refused(reason):
+        sale.verify(sale.held(), **changes)
 
 
 # ageing -----------------------------------------------------------------------------------------------------------
