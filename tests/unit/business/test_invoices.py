@@ -466,6 +466,14 @@ def test_the_rule_accepts_nothing_else(
         play.do(word, AutoAcceptance.accept, invoice=invoice)  # type: ignore[arg-type]  # another template
 
 
+def test_the_rule_judges_an_invoice_that_names_no_agreement(play: Billing) -> None:
+    word, _ = standing(play)
+    dear = (line("1", "B100", 1000, "63.76", "63760.00"),)
+    invoice = play.issue(document("INV-2", dear, issued=day(10, 5), due=day(11, 19)))
+    with refused("another price was agreed"):
+        play.do(word, AutoAcceptance.accept, invoice=invoice)  # type: ignore[arg-type]  # another template
+
+
 def test_a_standing_acceptance_is_given_to_another(play: Billing) -> None:
     with refused("seller and buyer differ"):
         standing(play, seller=B)
