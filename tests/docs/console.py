@@ -1,9 +1,9 @@
 """Runs a guide as its reader would: the files it prints, the commands of its ```console blocks, what they answer.
 
 A block ```python PATH is a file. In a ```console block a line that starts with `$ ` is a command (an open quote or a
-backslash at its end goes on with the next line) and the lines below it are what it shows; `...` stands for any text, on a
-line of its own for any lines, and runs of spaces count as one. ```console exit=3 says how the block's last command ends;
-others end with 0.
+backslash at its end goes on with the next line) and the lines below it are what it shows; `...` stands for any text, on
+a line of its own for any lines, and runs of spaces count as one. ```console exit=3 says how the block's last command
+ends; others end with 0.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Reader:
             self._try(command)
 
     def _try(self, command: Command) -> None:
-        """Type a command and compare; one that only looks is typed again while what it shows may still be on its way."""
+        """Type a command and compare; one that only looks is typed again while an answer may still be on its way."""
         deadline = time.monotonic() + WAIT_S
         while True:
             code, output = self._typed(command.text)

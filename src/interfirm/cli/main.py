@@ -105,7 +105,8 @@ def run(words: list[str]) -> int:
     except typer.Exit as exit_:
         return exit_.exit_code
     except TyperException as error:
-        getattr(error, "show", lambda: session.errors.print(str(error)))()
+        show = getattr(error, "show", None)  # Typer's own errors know how to show usage
+        show() if show is not None else session.errors.print(str(error))
         return session.USAGE
     except (typer.Abort, KeyboardInterrupt):
         session.errors.print("stopped")

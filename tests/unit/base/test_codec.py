@@ -347,7 +347,9 @@ def test_a_set_out_of_order_or_with_an_item_twice_is_refused() -> None:
             decode(encode(other), frozenset[str])
 
 
-@pytest.mark.parametrize("value", [2**64, 0.5, float("nan"), "\ud800", object(), {1: 1}], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [2**64, 0.5, float("nan"), "\ud800", object(), {1: 1}], ids=lambda value: type(value).__name__
+)
 def test_builtins_without_a_canonical_form_are_refused(value: Any) -> None:
     with pytest.raises(Refusal, match=r"codec\.(value|shape)"):
         from_plain(value, Any)

@@ -66,8 +66,8 @@ def expected(document: Document) -> dict[str, str]:
     interest = advance.interest(INTEREST, days=days, year_days=360)
     rebate = right - advance - fee - interest
     figures = {
-        "payable": payable, "credit": credit, "receivable": right, "advance": advance, "reserve": right - advance, "fee": fee,
-        "interest": interest, "rebate": rebate, "supplier_cash": advance + rebate, "cost": fee + interest,
+        "payable": payable, "credit": credit, "receivable": right, "advance": advance, "reserve": right - advance,
+        "fee": fee, "interest": interest, "rebate": rebate, "supplier_cash": advance + rebate, "cost": fee + interest,
     }  # fmt: skip
     return {name: _text(amount) for name, amount in figures.items()}
 

@@ -128,8 +128,8 @@ class Play:
         terms = {"prices": prices, "payment_days": issued.days_until(due), "tolerance": "2 %", "governing_law": "BE"}
         supplier, buyer = self.names["supplier"], self.names["buyer"]
         self.do(
-            "supplier", 2, "propose the master agreement with its price list", "create", template="agreements.Agreement",
-            fields={
+            "supplier", 2, "propose the master agreement with its price list", "create",
+            template="agreements.Agreement", fields={
                 "number": "MSA-2026-01", "kind": "msa", "parties": [supplier, buyer], "signed": [supplier],
                 "document": "11" * 32, "terms": terms, "start": str(start), "end": str(end),
             },
@@ -145,10 +145,11 @@ class Play:
         if lender == "lender":
             self._day(day)
         terms = {
-            "limit": self._money(limit), "debtor_limits": [{"debtor": self.names["buyer"], "limit": self._money(limit)}],
+            "limit": self._money(limit),
+            "debtor_limits": [{"debtor": self.names["buyer"], "limit": self._money(limit)}],
             "concentration": "100 %", "advance": "85 %", "fee": "1.5 %", "fee_basis": "flat", "interest": "7.2 %",
-            "day_count": "act/360", "recourse": "full", "recourse_share": "100 %", "recourse_days": 60, "disclosed": True,
-            "release": "when-paid", "dispute_stops_interest": True,
+            "day_count": "act/360", "recourse": "full", "recourse_share": "100 %", "recourse_days": 60,
+            "disclosed": True, "release": "when-paid", "dispute_stops_interest": True,
             "eligibility": {
                 "days_to_due_max": 120, "amount_min": self._money(100_00), "currencies": [self.document.currency],
                 "verified": True,
