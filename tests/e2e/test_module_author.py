@@ -56,7 +56,7 @@ def test_without_being_named_it_is_not_there(outside: Path) -> None:
 
 
 def test_a_module_that_is_named_and_missing_is_refused() -> None:
-    with pytest.raises(Refusal, match="module.missing"):
+    with pytest.raises(Refusal, match=r"module\.missing"):
         find_modules(("no_such_business",))
 
 

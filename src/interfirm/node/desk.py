@@ -266,12 +266,14 @@ def _text(arguments: dict[str, Any], name: str) -> str:
 
 
 def _create(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Create a contract of `template` with `fields`."""
     privates: list[PrivateValue] = []
     command = desk.create_command(_text(arguments, "template"), arguments.get("fields", {}), privates)
     return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
 
 
 def _exercise(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Make `choice` on the contract `ref` with `arguments`."""
     privates: list[PrivateValue] = []
     with desk.vault.read() as turn:
         ref = ref_of(_text(arguments, "ref"))
@@ -316,6 +318,7 @@ def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Contracts, of one template or of all: `status`, `where`, `order_by`, `after`, `limit`."""
     with desk.vault.read() as turn:
         name = arguments.get("template")
         status = arguments.get("status", "active")
@@ -332,6 +335,7 @@ def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """One contract with its choices and the private values that this node holds."""
     ref = ref_of(_text(arguments, "ref"))
     with desk.vault.read() as turn:
         stored = turn.contract(ref)
@@ -358,12 +362,14 @@ def _privates(turn: Turn, code: TemplateCode, stored: StoredContract) -> dict[st
 
 
 def _history(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """A contract and what it came from, newest first."""
     ref = ref_of(_text(arguments, "ref"))
     with desk.vault.read() as turn:
         return {"history": [desk.shown(stored) for stored in turn.history_of(ref)]}
 
 
 def _templates(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Every template that this node knows, with its fields and choices."""
     return {
         "templates": [
             {
@@ -406,6 +412,7 @@ def shown_step(step: Step) -> dict[str, Any]:
 
 
 def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Flows, newest first: `state`, `after`, `limit`."""
     with desk.vault.read() as turn:
         rows = turn.flows(
             state=arguments.get("state"), after=arguments.get("after"), limit=int(arguments.get("limit", 50))
@@ -414,6 +421,7 @@ def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _flow(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """One flow with its steps."""
     with desk.vault.read() as turn:
         record = turn.flow(_text(arguments, "id"))
     if record is None:
@@ -422,6 +430,7 @@ def _flow(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """What waits for a person, or what a person has decided: `state`."""
     with desk.vault.read() as turn:
         items = turn.inbox(state=arguments.get("state", "open"))
     return {
@@ -433,6 +442,7 @@ def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Decide what waits: `id`, `approve`, `reason`."""
     approved = arguments.get("approve")
     if not isinstance(approved, bool):
         raise Refusal("form.fields", "an argument is missing", argument="approve")
@@ -442,6 +452,7 @@ def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _share(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Show contracts (`refs`), with their history, to another member (`to`)."""
     asked = ShareArguments(
         refs=tuple(ref_of(r) for r in arguments.get("refs", [])), to=desk.names.identity_of(_text(arguments, "to"))
     )
@@ -450,24 +461,29 @@ def _share(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _recover(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Ask another member (`from`) for everything that it holds and this node should."""
     encoded = msgspec.msgpack.encode(RecoverArguments(peer=desk.names.identity_of(_text(arguments, "from"))))
     return Start(event=AskedFlow(id=desk.request_id(arguments), kind="recover", arguments=encoded))
 
 
 def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Cancel a flow where that is safe."""
     return Start(event=AskedCancel(id=_text(arguments, "id")))
 
 
 def _kill(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """End a flow that will not end; `who` and `reason` are recorded."""
     who, reason = _text(arguments, "who"), _text(arguments, "reason")
     return Start(event=AskedKill(id=_text(arguments, "id"), who=who, reason=reason))
 
 
 def _retry(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Run a failed flow again from its journal."""
     return Start(event=AskedRetry(id=_text(arguments, "id")))
 
 
 def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """A proof of a contract (`ref`), or of some of its `fields`."""
     ref = ref_of(_text(arguments, "ref"))
     books = desk.books
     names = names_from(books.engine)
@@ -484,6 +500,7 @@ def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _prove_receipt(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """The receipt of a transaction, with the hashes that it is made of."""
     transaction = bytes.fromhex(_text(arguments, "transaction"))
     with desk.vault.read() as turn:
         stored = turn.transaction(transaction)
@@ -493,6 +510,7 @@ def _prove_receipt(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _disclosed(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Contracts that were shown to this node without its being a party to them."""
     with desk.vault.read() as turn:
         found = desk.books.disclosed(turn)
     return {
@@ -509,6 +527,7 @@ def _disclosed(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _whoami(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Whose node this is, and its time."""
     return {"name": desk.names.name_of(desk.me), "identity": desk.me.hex(), "now_ms": desk.now_ms()}
 
 
