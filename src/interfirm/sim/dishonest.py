@@ -75,7 +75,8 @@ class LyingEngine(FlowEngine):
     # to others ------------------------------------------------------------------------------------------------------
 
     def _say(self, effect: SendMessage) -> list[Effect]:
-        lie = self._random.choice((self._withhold, self._alter, self._replay, self._misdirect, self._babble))
+        others = (self._withhold, self._replay, self._misdirect, self._babble)
+        lie = self._alter if self._random.random() < 0.5 else self._random.choice(others)
         return lie(effect)
 
     def _withhold(self, effect: SendMessage) -> list[Effect]:

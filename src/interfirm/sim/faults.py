@@ -45,7 +45,7 @@ CALM = Faults(
 STORM = Faults(
     name="storm", delay_ms_max=200, loss_ppm=40_000, duplication_ppm=40_000, late_ppm=60_000, late_ms_max=3_000,
     disconnect_ppm=8_000, crash_ppm=15_000, notary_crash_ppm=20_000, down_ms_max=8_000, partition_every_ms=20_000,
-    partition_ms_max=6_000, skew_ms_max=400, dishonest=True, lie_ppm=250_000,
+    partition_ms_max=6_000, skew_ms_max=400, dishonest=True, lie_ppm=350_000,
 )  # fmt: skip
 CLIMATES = {climate.name: climate for climate in (NONE, CALM, STORM)}
 

@@ -11,8 +11,8 @@ from interfirm.base.turn import TurnLoop
 from interfirm.base.values import Value
 from interfirm.node.network import types as net
 from interfirm.node.notary_post import NotaryPost, Outcome
-from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.abroad import Anchors
+from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.types import Asked, Done, Notarise, Register
 from interfirm.notary.uniqueness.machine import transaction_of

@@ -84,7 +84,7 @@ def live(workload: Workload) -> Report:
     )  # fmt: skip
 
 
-SETTLING_MS = 5_000
+SETTLING_MS = 20_000
 """How long faults go on after the last thing was asked for."""
 
 
