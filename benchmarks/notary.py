@@ -1,8 +1,9 @@
 """What a solo notary does in a second: durable notarisations in batches, from request bytes to receipt bytes.
 
 Each consumes one contract, makes one, and carries two signatures. The limit, measured in turn with it, is the rate at
-which the same two signatures alone verify on the same cores; `fdatasync` is measured in the same folder. The full store
-holds a million consumed refs among which those to be consumed lie scattered. Corda's figure is quoted and not run.
+which the same two signatures alone verify on the same cores, given the transaction's id; `fdatasync` is measured in the
+same folder. The full store holds a million consumed refs among which those to be consumed lie scattered. Of all rounds
+the best is taken, because what else a machine does only ever adds. Corda's figure is quoted and not run.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from interfirm.base import codec, signatures
+from interfirm.base import codec
 from interfirm.base.logtree import Frontier
-from interfirm.base.signatures import Ed25519Signer, PublicKey
+from interfirm.base.signatures import Ed25519Signer
 from interfirm.base.time import Instant, Window
 from interfirm.contracts.types import Confirmers, ContractRef
 from interfirm.ledger import tree
-from interfirm.ledger.signing import PARTY, sign, signed_bytes
+from interfirm.ledger.signing import check_signature, sign
 from interfirm.ledger.types import (
     FORMAT_VERSION,
-    PLATFORM_VERSION,
     ConfirmersOpening,
     ConsumeEntry,
     CreateEntry,
     Header,
     Line,
     LineOpening,
+    TransactionSignature,
 )
 from interfirm.notary import machine
 from interfirm.notary.abroad import Anchors, anchor_of
@@ -53,8 +54,8 @@ CORDA_PER_SECOND = 860
 BATCH = 256
 NOW = Instant(1_700_000_000_000)
 
-Signed = tuple[PublicKey, bytes, bytes]
-"""Key, message, signature."""
+Signed = tuple[TransactionSignature, bytes]
+"""A signature, and the transaction id it is over."""
 
 
 def name(*parts: object) -> bytes:
@@ -96,13 +97,9 @@ def request(store: str, number: int) -> Notarise:
     return bare.replace(signatures=tuple(sign(BY_ID[id_], id_, transaction) for id_ in IDS))
 
 
-def signed_of(asked: Notarise) -> list[Signed]:
-    """What verifying a request's signatures alone needs."""
-    transaction = transaction_of(asked)
-    return [
-        (s.key, signed_bytes(transaction, s.identity, s.key, PLATFORM_VERSION, PARTY), s.signature)
-        for s in asked.signatures
-    ]
+def signed_of(batch: Sequence[Notarise]) -> list[Signed]:
+    """What verifying a batch's signatures alone needs."""
+    return [(signature, transaction_of(asked)) for asked in batch for signature in asked.signatures]
 
 
 def register(notary: SoloNotary) -> None:
@@ -152,17 +149,29 @@ def begun(path: Path, store: str, *, consumed: int, active: int) -> SoloNotary:
     return notary
 
 
-def seconds(work: Callable[[], object]) -> float:
+class Took(NamedTuple):
+    """Seconds on the clock, and of this process's work."""
+
+    wall: float
+    cpu: float
+
+
+def seconds(work: Callable[[], object]) -> Took:
     """How long something takes."""
-    before = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - before
+    return Took(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def best(taken: Sequence[Took]) -> Took:
+    """The shortest of each, for one of a batch."""
+    return Took(min(t.wall for t in taken) / BATCH, min(t.cpu for t in taken) / BATCH)
 
 
 def verify_all(work: Sequence[Signed]) -> None:
     """Verify signatures one after the other."""
-    for key, message, signature in work:
-        signatures.verify(key, message, signature)
+    for signature, transaction in work:
+        check_signature(signature, transaction)
 
 
 class Store:
@@ -177,7 +186,7 @@ class Store:
         """A batch of requests that are new to it."""
         return [request(self._name, next(self._numbers)) for _ in range(BATCH)]
 
-    def measure(self, batch: Sequence[Notarise], verifiers: Verifiers | None = None) -> float:
+    def measure(self, batch: Sequence[Notarise], verifiers: Verifiers | None = None) -> Took:
         """Seconds from the bytes of a batch to the bytes of its receipts, on the disk."""
         blocks = [(name("requester", n % 64), encode_request(asked)) for n, asked in enumerate(batch)]
         host = SoloHost(self.notary, verifiers=verifiers)
@@ -187,37 +196,37 @@ class Store:
         return taken
 
 
-def one_core(folder: Path, *, consumed: int, rounds: int) -> dict[str, float]:
+def one_core(folder: Path, *, consumed: int, rounds: int) -> dict[str, Took]:
     """Seconds per notarisation in this process alone, and of its signatures; the best of rounds taken in turn."""
     empty = Store(folder / "empty.db", "empty", consumed=0, rounds=rounds)
     full = Store(folder / "full.db", "full", consumed=consumed, rounds=rounds)
-    taken: dict[str, list[float]] = {"limit": [], "empty": [], "full": []}
+    taken: dict[str, list[Took]] = {"limit": [], "empty": [], "full": []}
     for _ in range(rounds):
         for key, store in (("empty", empty), ("full", full)):
             batch = store.batch()
-            work = [signed for asked in batch for signed in signed_of(asked)]
-            taken["limit"].append(seconds(lambda work=work: verify_all(work)) / BATCH)  # type: ignore[misc] # bound now
-            taken[key].append(store.measure(batch) / BATCH)
+            work = signed_of(batch)
+            taken["limit"].append(seconds(lambda work=work: verify_all(work)))  # type: ignore[misc] # bound now
+            taken[key].append(store.measure(batch))
     empty.notary.close()
     full.notary.close()
-    return {key: min(values) for key, values in taken.items()}
+    return {key: best(values) for key, values in taken.items()}
 
 
-def all_cores(folder: Path, *, rounds: int, cores: int) -> dict[str, float]:
+def all_cores(folder: Path, *, rounds: int, cores: int) -> dict[str, Took]:
     """The same on an empty store where the other cores verify; the limit is all cores verifying, in threads."""
     store = Store(folder / "cores.db", "cores", consumed=0, rounds=rounds)
     verifiers = Verifiers(max(1, cores - 1))
-    taken: dict[str, list[float]] = {"limit": [], "host": []}
+    taken: dict[str, list[Took]] = {"limit": [], "host": []}
     with ThreadPoolExecutor(cores) as pool:
         for _ in range(rounds):
             batch = store.batch()
-            work = [signed for asked in batch for signed in signed_of(asked)]
+            work = signed_of(batch)
             shares = [work[n::cores] for n in range(cores)]
-            taken["limit"].append(seconds(lambda s=shares: list(pool.map(verify_all, s))) / BATCH)  # type: ignore[misc] # bound now
-            taken["host"].append(store.measure(batch, verifiers) / BATCH)
+            taken["limit"].append(seconds(lambda s=shares: list(pool.map(verify_all, s))))  # type: ignore[misc] # bound now
+            taken["host"].append(store.measure(batch, verifiers))
     verifiers.close()
     store.notary.close()
-    return {key: min(values) for key, values in taken.items()}
+    return {key: best(values) for key, values in taken.items()}
 
 
 def fdatasync_per_second(folder: Path, count: int = 200) -> float:
@@ -231,7 +240,7 @@ def fdatasync_per_second(folder: Path, count: int = 200) -> float:
 
     taken = seconds(work)
     os.close(file)
-    return count / taken
+    return count / taken.wall
 
 
 def run(*, quick: bool = False) -> dict[str, Any]:
@@ -242,31 +251,32 @@ def run(*, quick: bool = False) -> dict[str, Any]:
         single = one_core(Path(folder), consumed=consumed, rounds=rounds)
         several = all_cores(Path(folder), rounds=rounds, cores=cores)
         synced = fdatasync_per_second(Path(folder))
+    limit, empty, full = single["limit"], single["empty"], single["full"]
     ratios = {
-        "empty_to_signatures_alone_on_one_core": round(single["limit"] / single["empty"], 3),
-        "full_to_signatures_alone_on_one_core": round(single["limit"] / single["full"], 3),
-        "full_to_empty_time": round(single["full"] / single["empty"], 3),
-        "to_signatures_alone_on_all_cores": round(several["limit"] / several["host"], 3),
-        "to_five_times_corda": round(1 / several["host"] / (5 * CORDA_PER_SECOND), 3),
+        "empty_to_signatures_alone_on_one_core": round(limit.wall / empty.wall, 3),
+        "full_to_signatures_alone_on_one_core": round(limit.wall / full.wall, 3),
+        "empty_to_signatures_alone_in_processor_time": round(limit.cpu / empty.cpu, 3),
+        "full_to_empty_time": round(full.wall / empty.wall, 3),
+        "to_signatures_alone_on_all_cores": round(several["limit"].wall / several["host"].wall, 3),
+        "to_five_times_corda": round(1 / several["host"].wall / (5 * CORDA_PER_SECOND), 3),
     }
     met = (
         ratios["empty_to_signatures_alone_on_one_core"] >= RATIO_MIN
         and ratios["full_to_empty_time"] <= GROWTH_MAX
-        and 1 / several["host"] >= PER_SECOND_MIN
+        and 1 / several["host"].wall >= PER_SECOND_MIN
     )
-    rest = single["empty"] - single["limit"]
     return {
         "name": "notary",
         "figures": {
-            "notarisations_per_second_on_one_core": round(1 / single["empty"]),
-            f"notarisations_per_second_on_one_core_with_{consumed}_consumed": round(1 / single["full"]),
-            f"notarisations_per_second_on_{cores}_cores": round(1 / several["host"]),
-            "microseconds_beside_signatures": round(rest * 1e6, 1),
+            "notarisations_per_second_on_one_core": round(1 / empty.wall),
+            f"notarisations_per_second_on_one_core_with_{consumed}_consumed": round(1 / full.wall),
+            f"notarisations_per_second_on_{cores}_cores": round(1 / several["host"].wall),
+            "processor_microseconds_beside_signatures": round((empty.cpu - limit.cpu) * 1e6, 1),
             "batch": BATCH,
         },
         "peers": {
-            "signature_pairs_per_second_on_one_core": round(1 / single["limit"]),
-            f"signature_pairs_per_second_on_{cores}_cores": round(1 / several["limit"]),
+            "signature_pairs_per_second_on_one_core": round(1 / limit.wall),
+            f"signature_pairs_per_second_on_{cores}_cores": round(1 / several["limit"].wall),
             "fdatasync_per_second": round(synced),
             "corda_uniqueness_per_second_quoted": CORDA_PER_SECOND,
         },
