@@ -454,6 +454,23 @@ def test_what_is_told_at_once_is_what_can_be_asked_for_later(notary: SoloNotary,
     assert notary.listen(C.id, 0) == (now,)
 
 
+def test_a_disk_that_cannot_be_read_is_a_refusal_for_who_looks(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(wire.host.notary._database, "seals", fail)
+    assert refused(wire.send(Collect(consumer=digest("x")))[0]) == "notary.storage"
+
+
+def test_a_closed_host_lets_another_open_the_file(tmp_path: Path, ledger: Ledger) -> None:
+    first = SoloHost(begun(tmp_path), verifiers=Verifiers(1))
+    accepted(Wire(first).send(*creates(ledger, 20))[0])
+    first.close()
+    second = SoloHost(opened(tmp_path))
+    second.notary.check_all()
+    second.close()
+
+
 def test_a_claim_asked_for_again_and_again_waits_once(notary: SoloNotary, ledger: Ledger) -> None:
     accepted(submit(notary, ledger.request(create(0, A, claims=[claim(A, "1")])))[0])
     subject = claim_key(A.id, claim_hash(A, "1"))

@@ -13,6 +13,7 @@ wrapping keys come from an agreement with the node's own ephemeral key, content 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
@@ -341,19 +342,19 @@ def _seal(node: Node, parties: Iterable[bytes], source: _Source, keys: IdentityK
 
 
 def _opened(seal: Seal, key: PublicKey, agree: Agree) -> Iterable[Sealed]:
-    """What a seal says to this reader; nothing where it is not for it."""
-    try:
-        tag, wrap_key = _wrapping(seal.ephemeral, _reader(key), agree(seal.ephemeral))
+    """What a seal says to this reader; nothing where it is not for it, and nothing of wraps that are junk."""
+    reader = _reader(key)
+    with suppress(*_JUNK):
+        tag, wrap_key = _wrapping(seal.ephemeral, reader, agree(seal.ephemeral))
         for wrap in seal.wraps:
             if wrap.tag == tag:
-                content_key = sodium.crypto_secretbox_open(wrap.key, _ZERO_NONCE, wrap_key)
-                text = sodium.crypto_secretbox_open(seal.text, seal.nonce, content_key)
-                yield codec.decode(text, Sealed, bytes_max=LIMITS.sealed_bytes_max)
-    except (nacl.exceptions.CryptoError, ValueError, TypeError, Refusal) as error:
-        if isinstance(error, Refusal) and error.code == "seals.scheme":
-            raise
+                with suppress(*_JUNK):
+                    content_key = sodium.crypto_secretbox_open(wrap.key, _ZERO_NONCE, wrap_key)
+                    text = sodium.crypto_secretbox_open(seal.text, seal.nonce, content_key)
+                    yield codec.decode(text, Sealed, bytes_max=LIMITS.sealed_bytes_max)
 
 
+_JUNK = (nacl.exceptions.CryptoError, ValueError, TypeError, Refusal)
 _ZERO_NONCE = bytes(sodium.crypto_secretbox_NONCEBYTES)
 
 

@@ -230,6 +230,26 @@ def test_a_junk_seal_beside_the_true_one_keeps_nobody_from_reading(case: Case) -
     assert len(case.opened(BANK, block)) == len(case.opened(BANK))
 
 
+def test_a_junk_wrap_under_the_readers_own_tag_keeps_it_from_nothing(case: Case) -> None:
+    def with_junk(given: Seals) -> Seals:
+        return given.replace(
+            seals=tuple(
+                seal.replace(wraps=tuple(w for wrap in seal.wraps for w in (wrap.replace(key=bytes(48)), wrap)))
+                for seal in given.seals
+            )
+        )
+
+    _, block = case.resealed(with_junk)
+    assert len(case.opened(BANK, block)) == len(case.opened(BANK))
+
+
+def test_an_ephemeral_key_of_low_order_opens_nothing(case: Case) -> None:
+    _, block = case.resealed(
+        lambda given: given.replace(seals=tuple(seal.replace(ephemeral=bytes(32)) for seal in given.seals))
+    )
+    assert case.opened(BANK, block) == []
+
+
 def test_garbage_is_no_block_of_seals(case: Case) -> None:
     for data in (b"", b"junk", codec.encode_plain([]), bytes(LIMITS.sealed_bytes_max + 1)):
         with pytest.raises(Refusal, match=r"codec\."):
