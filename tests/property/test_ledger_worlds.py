@@ -19,7 +19,7 @@ COUNT = int(os.environ.get("INTERFIRM_WORLDS", "2500"))
 FIRST = int(os.environ.get("INTERFIRM_WORLDS_FIRST", "0"))
 PORTIONS = 10
 
-KEPT = [1217]
+KEPT = [1217, 507250, 508060]
 """Seeds that once broke the property."""
 
 

@@ -330,7 +330,7 @@ class Network:
         origin = self.home_of(held)
         described = interpreter.describe(ENGINE, held.template, held.payload, index=0)
         request = Lock(
-            ref=ref, to=to.id, until=NOW.plus_ms(until_ms), nonce=digest("nonce", ref.index), signatures=(),
+            ref=ref, to=to.id, until=to.now.plus_ms(until_ms), nonce=digest("nonce", ref.index), signatures=(),
             opening=ConfirmersOpening(entry=0, salt=held.confirmers_salt, confirmers=described.confirmers),
         )  # fmt: skip
         name = machine.moves.id_of(request, origin.id)
@@ -445,6 +445,8 @@ class Member:
 
     def claim_output(self, owner: bytes, alpha: bytes, proof: bytes) -> bytes:
         """By the registered VRF key."""
+        if owner not in self.network.members:
+            raise Refusal("registry.unknown", "nobody registered this owner")
         return output_of(self.network.members[owner].party.vrf.public, alpha, proof)
 
     def known_valid(self, ref: ContractRef) -> bool:

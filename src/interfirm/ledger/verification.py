@@ -233,9 +233,9 @@ class _Run:
             raise Refusal("ledger.notary", "the input lives at another notary", notary=place)
 
     def _lookup(self, ref: ContractRef) -> types.Contract:
-        made = self.created.get(ref.index) if ref.transaction is None else None
-        if made is not None and isinstance(made.action, Create):
-            return types.Contract(template=made.action.template, payload=made.action.payload)
+        made = self._shown_made(ref)
+        if made is not None:
+            return types.Contract(template=made.template, payload=made.payload)
         disclosure = self.inputs.get(ref)
         if disclosure is None:
             raise Refusal("ledger.input", "an input is not shown", transaction=ref.transaction, index=ref.index)
@@ -243,6 +243,11 @@ class _Run:
         return types.Contract(
             template=disclosure.template, payload=disclosure.payload, created_in=disclosure.origin.transaction
         )
+
+    def _shown_made(self, ref: ContractRef) -> Create | None:
+        """The action that makes a contract in a sub-tree shown before."""
+        made = self.created.get(ref.index) if ref.transaction is None else None
+        return made.action if made is not None and isinstance(made.action, Create) else None
 
     # actions ------------------------------------------------------------------------------------------------------
 
@@ -276,8 +281,8 @@ class _Run:
     def _fetched(self, command: FetchCommand, index: int) -> Fetch:
         if self._lookup(command.ref).template != command.template:
             raise Refusal("ledger.template", "a read of another template", expected=command.template.name)
-        made = self.created[command.ref.index].action if command.ref.transaction is None else None
-        found = made if isinstance(made, Create) else self.described[command.ref]
+        made = self._shown_made(command.ref)
+        found = made if made is not None else self.described[command.ref]
         wanted = {*found.signatories, *found.observers}
         held = command.controllers
         if not held or not wanted.issuperset(held) or tuple(sorted(set(held))) != held:

@@ -350,6 +350,20 @@ def test_a_choice_entered_as_a_read_is_refused() -> None:
     verify(net, ALICE, view, forgery.draft().id)
 
 
+def test_a_read_of_a_contract_of_the_same_transaction_may_be_shown_alone() -> None:
+    """What is read is disclosed out of the transaction itself, where its signatories sign the read too."""
+    net = network()
+    draft = net.draft(
+        create(c.Iou(who(ALICE), who(BOB), eur(1))),
+        create(c.Note(who(BOB), (who(ALICE),), "n", ref_of(ContractRef(None, 0)))),
+        exercise(ContractRef(None, 1), c.Note.read),
+    )  # fmt: skip
+    forgery = Forgery(net, [*[root.action for root in draft.roots[:2]], draft.roots[2].action.children[0]]).build()
+    forgery.scopes = {ALICE.id: frozenset({0, 2}), BOB.id: frozenset({0, 1, 2})}
+    forgery.show(ALICE.id, 2)
+    verify(net, ALICE, forgery.view(ALICE.id))
+
+
 def test_a_seed_opens_its_own_sub_tree_and_nothing_above_or_beside_it() -> None:
     net = network()
     _, taken = sale(net)
