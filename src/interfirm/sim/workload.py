@@ -32,7 +32,7 @@ from interfirm.sim.world import World
 
 EVERY_MS = 700
 """Mean time from one thing to the next."""
-LIAR_RATE = 0.7
+LIAR_RATE = 0.9
 """How often the liar, if there is one, does something too, by thing done."""
 PAGE = 200
 WEIGHTS = {
