@@ -113,9 +113,7 @@ def prove_fields(
         entry=contract.entry,
         skeleton=verified.skeleton,
         receipt=receipt,
-        lines=tuple(
-            line for line in verified.view.lines if isinstance(line, LineOpening) and index in line.line.scope
-        ),
+        lines=tuple(line for line in verified.view.lines if isinstance(line, LineOpening) and index in line.line.scope),
         moves=moves,
     )
 

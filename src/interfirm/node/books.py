@@ -133,9 +133,7 @@ class Books:
 
     # building -----------------------------------------------------------------------------------------------------
 
-    def plan(
-        self, turn: Turn, commands: Sequence[Command], window: Window, shown: Sequence[Disclosure] = ()
-    ) -> Plan:
+    def plan(self, turn: Turn, commands: Sequence[Command], window: Window, shown: Sequence[Disclosure] = ()) -> Plan:
         """Interpret commands; nothing is written. Raises the refusal of the rule that forbids them."""
         actions = interpreter.interpret(self.engine, commands, lookup=self.lookup(turn, shown), window=window)
         claims: dict[bytes, list[bytes]] = {}

@@ -104,6 +104,14 @@ def decode_answer(data: bytes) -> Answered:
     return codec.decode(data, Answered)
 
 
+def read_answer(data: bytes) -> Answered:
+    """The decoded answer; raises the notary's own refusal where it refused."""
+    found = decode_answer(data)
+    if isinstance(found.answer, Refused):
+        raise Refusal(found.answer.code, found.answer.message, **found.answer.values)
+    return found
+
+
 def refused(refusal: Refusal) -> Answered:
     """A refusal as an answer."""
     plain = refusal.as_plain()

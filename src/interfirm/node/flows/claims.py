@@ -17,8 +17,8 @@ from interfirm.node.books import Books
 from interfirm.node.flows.context import Context
 from interfirm.node.flows.exercise import claim_proofs
 from interfirm.node.services import Services
-from interfirm.notary.answers import read_answer
 from interfirm.notary.types import Ask, Said, Subscribe, claim_key
+from interfirm.notary.wire import read_answer
 
 
 class LookArguments(Value, frozen=True):

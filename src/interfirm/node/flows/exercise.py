@@ -32,7 +32,7 @@ from interfirm.node.flows.messages import (
 )
 from interfirm.node.flows.respond import record, verified_view
 from interfirm.node.services import Services
-from interfirm.notary.answers import read_answer
+from interfirm.notary.wire import read_answer
 
 LOCK_LEASE_MS = 10 * 60_000
 

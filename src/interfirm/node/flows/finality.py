@@ -7,8 +7,8 @@ from interfirm.ledger import signing
 from interfirm.ledger.types import Header
 from interfirm.node.flows.context import Context
 from interfirm.node.services import Services
-from interfirm.notary.answers import NotaryAnswer, read_answer
 from interfirm.notary.types import Ask, Said, Withdraw
+from interfirm.notary.wire import Answered, read_answer
 
 GRACE_MS = 30_000
 """How long after a window's end to leave the notary alone, and how long between two questions."""
@@ -49,7 +49,7 @@ async def _accepted_before_withdrawal(ctx: Context, header: Header, transaction:
     return False
 
 
-async def _asked(ctx: Context, header: Header, transaction: bytes) -> NotaryAnswer | None:
+async def _asked(ctx: Context, header: Header, transaction: bytes) -> Answered | None:
     """The notary's dated word on whether it accepted; None where it does not answer now."""
     try:
         answer = read_answer(await ctx.notary(header.notary, Ask(kind="accepted", subject=transaction)))
