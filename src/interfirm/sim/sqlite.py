@@ -19,9 +19,7 @@ from interfirm.sim.process import Killed
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a memory disk where the system has one; folders in it are made safely
 BEFORE, AFTER = "killed before commit", "killed after commit"
-_templates: weakref.WeakKeyDictionary[Engine, tuple[tempfile.TemporaryDirectory[str], Path]] = (
-    weakref.WeakKeyDictionary()
-)
+_templates: weakref.WeakKeyDictionary[Engine, Path] = weakref.WeakKeyDictionary()
 _shared: weakref.WeakKeyDictionary[Engine, tuple[Any, Any]] = weakref.WeakKeyDictionary()
 
 
@@ -52,20 +50,21 @@ class SimVault(Vault):
             raise Killed(AFTER)
 
 
-def scratch() -> tempfile.TemporaryDirectory[str]:
-    """A folder for one world's files, in memory where the system allows."""
-    where = str(MEMORY) if MEMORY.is_dir() else None
-    return tempfile.TemporaryDirectory(prefix="interfirm-sim-", dir=where)
+def scratch() -> Path:
+    """A new folder for files, in memory where the system allows; whoever asked removes it."""
+    where = MEMORY if MEMORY.is_dir() else None
+    return Path(tempfile.mkdtemp(prefix="interfirm-sim-", dir=where))
 
 
 def new_vault(path: Path, engine: Engine) -> None:
     """Put an empty vault with the tables of the engine's templates at `path`."""
-    if engine not in _templates:
+    template = _templates.get(engine)
+    if template is None:
         folder = scratch()
-        template = Path(folder.name) / "template.db"
+        weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
+        template = _templates[engine] = folder / "template.db"
         SimVault.open(template, contracts_engine=engine, durable=False).close()
-        _templates[engine] = (folder, template)
-    shutil.copyfile(_templates[engine][1], path)
+    shutil.copyfile(template, path)
 
 
 def open_vault(path: Path, engine: Engine) -> SimVault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -66,7 +67,7 @@ class World:
         network = Network(self.agenda, chance(seed, "network"), faults, self.trace, delivered=self._delivered)
         self.around = Surroundings(seed, self.agenda, network, self.trace, faults)
         self._folder = scratch()
-        folder = Path(self._folder.name)
+        folder = self._folder
         self.notaries = [
             SimNotary(n, self.around, population=self.population, path=folder / f"{n.name}.db")
             for n in self.population.notaries
@@ -103,7 +104,7 @@ class World:
         """Stop everybody and remove all files."""
         for process in (*self.firms, *self.notaries):
             process.stop()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def honest(self) -> list[SimFirm]:
