@@ -246,6 +246,13 @@ def test_what_arrived_is_not_settled_again(play: Play) -> None:
         play.ledger.exercise(settled(play), Payment.settle, signed=[B, L], on=ON, entry=entry)
 
 
+def test_what_arrived_does_not_fail(play: Play) -> None:
+    with refused("the payment is not on its way"):
+        play.ledger.exercise(
+            settled(play), Payment.fail, signed=[B, L], on=ON, report=report(play, ReportKind.REJECTED)
+        )
+
+
 def test_only_a_returned_payment_is_released(play: Play) -> None:
     with refused("the payment was not returned"):
         play.ledger.exercise(settled(play), Payment.release, signed=[B, L], on=ON, reference="INV-1")
@@ -402,5 +409,6 @@ def test_a_debt_is_not_novated_below_what_was_paid_nor_while_a_payment_is_on_its
     ref = sent(play, debt(play), "40.00")
     with refused("the debt would be over-paid"):
         play.ledger.exercise(ref, Obligation.novate_face, signed=[B, L], on=ON, face=eur("39.99"))
-    with refused("a payment is on its way"):
-        play.ledger.exercise(ref, Obligation.novate_obligor, signed=[B, L, S], on=ON, to=S)
+    for choice in (Obligation.novate_obligor, Obligation.novate_obligee):
+        with refused("a payment is on its way"):
+            play.ledger.exercise(ref, choice, signed=[B, L, S], on=ON, to=S)
