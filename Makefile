@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 UV := .venv/bin/uv
 RUN := .venv/bin
 
-.PHONY: demo test setup lint types imports unit sims docs bench format clean help
+.PHONY: demo test setup lint types imports docs bench format clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ imports: setup ## layers and purity
 
 format: setup ## rewrite the code in house style
 	$(RUN)/ruff check --fix . ; $(RUN)/ruff format .
+
+docs: setup ## write docs/reference from the code
+	$(RUN)/python tools/reference.py
 
 bench: setup ## all benchmarks, as a table
 	$(RUN)/interfirm bench all
