@@ -148,7 +148,6 @@ class Advance(Template):
         principal = min(amount, self.principal)
         interest = min(amount - principal, self.interest_open)
         fee = min(amount - principal - interest, self.fee_open)
-        require(principal + interest + fee == amount, "no more is settled than is owed", owed=self.owed())
         return self.replace(
             principal=self.principal - principal,
             interest_open=self.interest_open - interest,
