@@ -6,10 +6,12 @@ import json
 import sys
 from pathlib import Path
 
+SHELLS = ("src/interfirm/notary/solo/",)
+"""Hosts on real disks and processes: the functional tests run them, in processes that this report does not see."""
 PROMISED = {
-    "src/interfirm/base": 90,
-    "src/interfirm/contracts": 90,
-    "src/interfirm/ledger": 90,
+    "src/interfirm/base": 94,
+    "src/interfirm/contracts": 96,
+    "src/interfirm/ledger": 97,
     "src/interfirm/notary": 90,
 }
 
@@ -21,7 +23,7 @@ def main(report: str) -> int:
     for folder, promised in PROMISED.items():
         covered = total = 0
         for name, data in files.items():
-            if name.startswith(folder + "/"):
+            if name.startswith(folder + "/") and not name.startswith(SHELLS):
                 summary = data["summary"]
                 covered += summary["covered_lines"] + summary["covered_branches"]
                 total += summary["num_statements"] + summary["num_branches"]
