@@ -15,12 +15,13 @@ from interfirm.contracts.types import ContractRef, CreateCommand, ExerciseComman
 from interfirm.node.flows.exercise import ExerciseArguments, Exercised
 from interfirm.node.flows.types import AskedFlow
 from interfirm.sim.firm import SimFirm
+from interfirm.sim.trade.people import trade_engine
 from interfirm.sim.world import World
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    with World(1, firms=2, keep_trace=True) as made:
+    with World(1, trade_engine(), firms=2, keep_trace=True) as made:
         yield made
 
 

@@ -22,15 +22,15 @@ from interfirm.notary.uniqueness import machine as uniqueness
 from interfirm.sim.faults import climate
 from interfirm.sim.run import Report, live
 from interfirm.sim.trade import contract as trade
-from interfirm.sim.workload import Workload
+from interfirm.sim.trade.people import Trade, trade_engine
 from interfirm.sim.world import World
 
 
 def worlds_until(found: str, *, faults: str, seeds: Sequence[int], engine: Engine | None = None) -> Report:
     """The first of these worlds in which the checker finds something."""
     for seed in seeds:
-        with World(seed, firms=4, faults=climate(faults), engine=engine) as world:
-            report = live(Workload(world, transactions=20))
+        with World(seed, engine or trade_engine(), firms=4, faults=climate(faults)) as world:
+            report = live(Trade(world, transactions=20))
         if report.checkers[found]:
             assert not report.passed
             return report

@@ -21,7 +21,7 @@ from interfirm.ledger.types import ConsumeEntry
 from interfirm.node.vault.types import StoredContract
 from interfirm.sim.firm import ENDED_ANYHOW, SimFirm
 from interfirm.sim.notary import Acceptance
-from interfirm.sim.workload import Workload
+from interfirm.sim.people import People
 from interfirm.sim.world import World
 
 Findings = list[str]
@@ -31,7 +31,7 @@ ALL = 2**31 - 1
 class Evidence:
     """What is known of a world at its end, gathered once for all checkers."""
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: People) -> None:
         self.workload = workload
         self.world: World = workload.world
         self.accepted: dict[bytes, Acceptance] = {}
@@ -284,7 +284,7 @@ CHECKERS: dict[str, Callable[[Evidence], Findings]] = {
 }
 
 
-def check_world(workload: Workload) -> dict[str, Findings]:
+def check_world(workload: People) -> dict[str, Findings]:
     """What each checker found, by its name; empty lists where all holds."""
     evidence = Evidence(workload)
     return {name: checker(evidence) for name, checker in CHECKERS.items()}

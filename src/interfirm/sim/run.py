@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -12,10 +12,14 @@ from typing import Any
 
 import msgspec
 
+from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
+from interfirm.contracts.packages import Engine
 from interfirm.sim import checkers
+from interfirm.sim.factoring import Factoring, factoring_engine
 from interfirm.sim.faults import climate
-from interfirm.sim.workload import Workload
+from interfirm.sim.people import People
+from interfirm.sim.trade.people import Trade, trade_engine
 from interfirm.sim.world import World
 
 COMMITTED_PERCENT_MIN = 60
@@ -29,6 +33,7 @@ class Report(Value, frozen=True):
     firms: int
     notaries: int
     faults: str
+    business: str
     tried: int
     committed: int
     refused: dict[str, int]
@@ -59,14 +64,41 @@ class Report(Value, frozen=True):
         return {**msgspec.to_builtins(self), "enough": self.enough, "passed": self.passed}
 
 
-def run_world(seed: int, *, firms: int = 4, notaries: int = 1, faults: str = "storm", transactions: int = 50) -> Report:
-    """Run one world: people act while faults happen, then all faults end, then the checkers look."""
-    with World(seed, firms=firms, notaries=notaries, faults=climate(faults)) as world:
-        workload = Workload(world, transactions=transactions)
-        return live(workload)
+BUSINESSES: dict[str, tuple[type[People], Callable[[], Engine]]] = {
+    "trade": (Trade, trade_engine),
+    "factoring": (Factoring, factoring_engine),
+}
+FACTORING_FIRMS_MIN = 4
+"""Bank, seller, buyer and lender."""
 
 
-def live(workload: Workload) -> Report:
+def business_of(seed: int, firms: int) -> str:
+    """What business a world does, unless somebody wants another: every third is about receivables and their sale."""
+    return "factoring" if seed % 3 == 2 and firms >= FACTORING_FIRMS_MIN else "trade"
+
+
+def run_world(
+    seed: int,
+    *,
+    firms: int = 4,
+    notaries: int = 1,
+    faults: str = "storm",
+    transactions: int = 50,
+    business: str | None = None,
+) -> Report:
+    """Run one world: people act while faults happen, then all faults end, then the checkers look.
+
+    Raises Refusal `sim.faults` and `sim.business` for what there is not.
+    """
+    name = business or business_of(seed, firms)
+    if name not in BUSINESSES:
+        raise Refusal("sim.business", "there is no such business", business=name[:40], known=sorted(BUSINESSES))
+    people, engine = BUSINESSES[name]
+    with World(seed, engine(), firms=firms, notaries=notaries, faults=climate(faults)) as world:
+        return live(people(world, transactions=transactions), business=name)
+
+
+def live(workload: People, *, business: str = "trade") -> Report:
     """Let a workload happen in its world and report."""
     world = workload.world
     start_ms = world.agenda.now_ms
@@ -78,7 +110,8 @@ def live(workload: Workload) -> Report:
     found = checkers.check_world(workload)
     return Report(
         seed=world.seed, firms=len(world.firms), notaries=len(world.notaries), faults=world.climate.name,
-        tried=len(tried), committed=len(tried) - refused.total(), refused=dict(sorted(refused.items())),
+        business=business, tried=len(tried), committed=len(tried) - refused.total(),
+        refused=dict(sorted(refused.items())),
         attacks=len(workload.tries) - len(tried), injected=dict(sorted(world.trace.injected.items())),
         checkers=found, events=world.trace.count, virtual_ms=world.agenda.now_ms - start_ms, trace=world.trace.hash(),
     )  # fmt: skip
@@ -88,7 +121,7 @@ SETTLING_MS = 20_000
 """How long faults go on after the last thing was asked for."""
 
 
-def _outcomes(workload: Workload) -> Iterator[str]:
+def _outcomes(workload: People) -> Iterator[str]:
     """The refusal code of each try, or empty where it was committed."""
     firms = {firm.name: firm for firm in workload.world.firms}
     for asked in workload.tries:

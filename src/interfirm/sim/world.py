@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from interfirm.contracts.packages import Engine, bundle
+from interfirm.contracts.packages import Engine
 from interfirm.ledger.builder import Draft
 from interfirm.node.policy import Policy, Rule, Verdict
 from interfirm.sim.agenda import Agenda
@@ -22,7 +21,6 @@ from interfirm.sim.parties import Population
 from interfirm.sim.process import Surroundings
 from interfirm.sim.sqlite import new_vault, scratch
 from interfirm.sim.trace import Trace
-from interfirm.sim.trade import contract as trade
 
 START_MS = 1_767_600_000_000
 """2026-01-05T08:00:00Z."""
@@ -34,23 +32,17 @@ SIGN_ALL = Policy(rules=[Rule(template="*", choice="*", verdict=Verdict.SIGN, na
 ASK_ALL = Policy()
 
 
-@cache
-def trade_engine() -> Engine:
-    """The packages of the generic workload, loaded once for each process."""
-    return Engine(bundle(trade))
-
-
 class World:
     """See the module. Use as a context manager: its files are removed at the end."""
 
     def __init__(
         self,
         seed: int,
+        engine: Engine,
         *,
         firms: int = 3,
         notaries: int = 1,
         faults: Faults = NONE,
-        engine: Engine | None = None,
         policies: Sequence[Policy] = (SIGN_ALL,),
         keep_trace: bool = False,
     ) -> None:
@@ -58,7 +50,7 @@ class World:
         self.climate = faults
         self.at_rest = False
         self.drafts: dict[bytes, Draft] = {}
-        self.engine = engine or trade_engine()
+        self.engine = engine
         self.agenda = Agenda(START_MS)
         self.trace = Trace(keep=keep_trace)
         self.random = chance(seed, "world")

@@ -1,14 +1,14 @@
-"""What the people of a world do: cash, bills and offers on the generic templates, and now and then something foolish.
+"""The people of a world: they choose what to do by their own firms' vaults, ask for it, and are now and then foolish.
 
-Each thing done is one transaction asked for at one firm, chosen among what is possible by that firm's own vault.
-Foolish things (a number used before, a contract that is being used already) and what needs a liar's signature are
-rationed, so that most of what is tried can be done.
+Each thing done is one transaction asked for at one firm. Foolish things (a number used before, a contract that is being
+used already) and what needs a liar's signature are rationed, so that most of what is tried can be done. What there is
+to do comes from a business: trade/people.py, factoring.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -17,9 +17,8 @@ from interfirm.base.errors import Refusal
 from interfirm.base.money import Money
 from interfirm.base.values import Value
 from interfirm.business.cash.contract import Cash
-from interfirm.contracts.language import Party, Private, Ref, Template
+from interfirm.contracts.language import Party, Ref, Template
 from interfirm.contracts.types import Command, ContractRef, CreateCommand, ExerciseCommand
-from interfirm.ledger.private import commit_private
 from interfirm.node.flows.deliver import ShareArguments
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
@@ -27,18 +26,15 @@ from interfirm.node.flows.types import AskedFlow
 from interfirm.node.vault.types import StoredContract
 from interfirm.sim.chance import chance
 from interfirm.sim.firm import SimFirm
-from interfirm.sim.trade.contract import Bill, Draft, Offer
 from interfirm.sim.world import World
 
-EVERY_MS = 700
+EVERY_MS = 2_000
 """Mean time from one thing to the next."""
 LIAR_RATE = 0.9
 """How often the liar, if there is one, does something too, by thing done."""
 PAGE = 200
-WEIGHTS = {
-    "issue": 3, "move": 4, "divide": 1, "merge": 1, "draft": 4, "accept": 6, "reject": 1, "offer": 4, "take": 6,
-    "pay": 4,
-}  # fmt: skip
+Held = tuple[SimFirm, StoredContract, Any]
+"""A firm, a contract in its vault, and what the contract says."""
 
 
 class Try(Value, frozen=True):
@@ -59,8 +55,10 @@ class Share(Value, frozen=True):
     to: bytes
 
 
-class Workload:
-    """See the module."""
+class People:
+    """See the module. A business names its actions in `weights`, by how often they are wanted; `_name` does each."""
+
+    weights: ClassVar[dict[str, int]] = {"issue": 3, "move": 4, "divide": 1, "merge": 1}
 
     def __init__(self, world: World, *, transactions: int) -> None:
         self.world = world
@@ -70,14 +68,12 @@ class Workload:
         self._transactions = transactions
         self._used: set[ContractRef] = set()
         self._numbers: dict[bytes, list[str]] = {}
-        self._looked_up: dict[tuple[type[Any], Any], list[tuple[SimFirm, StoredContract, Any]]] = {}
+        self._looked_up: dict[tuple[type[Any], Any], list[Held]] = {}
         self._acting = world.honest
         self._liars = [firm for firm in world.firms if not firm.honest]
         self._foolish_left = transactions // 8
         self._risky_left = transactions // 6
-        self._actions: dict[str, Callable[[], bool]] = {
-            name: getattr(self, f"_{name}") for name in WEIGHTS
-        }  # fmt: skip
+        self._actions: dict[str, Callable[[], bool]] = {name: getattr(self, f"_{name}") for name in self.weights}
 
     @property
     def bank(self) -> SimFirm:
@@ -95,8 +91,8 @@ class Workload:
     def _act(self, number: int) -> None:
         """Do one thing, the first that is possible of a random order; the bank can always issue cash."""
         self._looked_up.clear()
-        names = list(WEIGHTS)
-        order = sorted(names, key=lambda name: self.random.random() ** (1 / WEIGHTS[name]), reverse=True)
+        names = list(self.weights)
+        order = sorted(names, key=lambda name: self.random.random() ** (1 / self.weights[name]), reverse=True)
         if number < 2:
             order.insert(0, "issue")
         if self._liars and self.random.random() < LIAR_RATE:
@@ -110,8 +106,8 @@ class Workload:
         owner = self._other(self.bank)
         if owner is None or not self.bank.up:
             return False
-        amount = Money(self.random.randint(1_000, 100_000), "EUR")
-        cash = Cash(issuer=_party(self.bank), owner=_party(owner), amount=amount)
+        amount = Money(self.random.randint(5_000, 200_000), "EUR")
+        cash = Cash(issuer=party_of(self.bank), owner=party_of(owner), amount=amount)
         notary = self.random.choice(self.world.population.notaries).id
         self._ask(self.bank, "issue", self._create("cash.Cash", cash), notary=notary, issued=amount)
         return True
@@ -125,7 +121,7 @@ class Workload:
         if to is None:
             return False
         part = Money(self.random.randint(1, cash.amount.minor), cash.amount.currency)
-        self._exercise(firm, stored, "move", to=_party(to), amount=part)
+        self._exercise(firm, stored, "move", to=party_of(to), amount=part)
         return True
 
     def _divide(self) -> bool:
@@ -153,83 +149,7 @@ class Workload:
             return False
         other = self.random.choice(others)
         self._used.add(other.ref)
-        self._exercise(firm, stored, "merge", others=(_ref(other),))
-        return True
-
-    def _draft(self) -> bool:
-        supplier = self._somebody()
-        debtor = self._other(supplier) if supplier else None
-        if supplier is None or debtor is None:
-            return False
-        amount = Money(self.random.randint(100, 20_000), "EUR")
-        draft = Draft(
-            supplier=_party(supplier), debtor=_party(debtor), amount=amount, number=self._number(supplier),
-            mark=self._mark(),
-        )  # fmt: skip
-        self._ask(supplier, "draft", self._create("trade.Draft", draft))
-        return True
-
-    def _accept(self) -> bool:
-        return self._of_draft("accept")
-
-    def _reject(self) -> bool:
-        return self._of_draft("reject")
-
-    def _of_draft(self, choice: str) -> bool:
-        found = self._pick(Draft, lambda firm, draft: draft.debtor.id == firm.identity, with_=lambda d: [d.supplier])
-        if found is None:
-            return False
-        firm, stored, _ = found
-        self._exercise(firm, stored, choice)
-        return True
-
-    def _offer(self) -> bool:
-        found = self._pick(Bill, lambda firm, bill: bill.holder.id == firm.identity, keep=True)
-        if found is None:
-            return False
-        firm, stored, bill = found
-        lender = self._other(firm, without=(bill.debtor,))
-        if lender is None:
-            return False
-        price = Money(max(1, bill.amount.minor * self.random.randint(80, 99) // 100), bill.amount.currency)
-        value, salt = f"because {self._mark()}", self.random.randbytes(32)
-        private = PrivateValue(commitment=commit_private(salt, value), subject=firm.name, value=value, salt=salt)
-        offer = Offer(
-            seller=_party(firm), lender=_party(lender), bill=_ref(stored), price=price, mark=self._mark(),
-            remark=Private(private.commitment),
-        )  # fmt: skip
-        self._ask(firm, "offer", self._create("trade.Offer", offer), privates=(private,))
-        self._share(firm, stored.ref, lender)
-        return True
-
-    def _take(self) -> bool:
-        def may(firm: SimFirm, offer: Offer) -> bool:
-            return offer.lender.id == firm.identity and self._cash_for(firm, offer.price) is not None
-
-        found = self._pick(Offer, may, with_=lambda offer: [offer.seller, self._debtor_of(offer)], keep=True)
-        if found is None:
-            return False
-        firm, stored, offer = found
-        cash = self._cash_for(firm, offer.price)
-        if cash is None or not self._knows(firm, offer.bill):
-            return False
-        self._used.update((cash.ref, stored.ref))
-        self._exercise(firm, stored, "take", cash=_ref(cash))
-        return True
-
-    def _pay(self) -> bool:
-        def may(firm: SimFirm, bill: Bill) -> bool:
-            return bill.debtor.id == firm.identity and self._cash_for(firm, bill.amount) is not None
-
-        found = self._pick(Bill, may, with_=lambda bill: [bill.holder], keep=True)
-        if found is None:
-            return False
-        firm, stored, bill = found
-        cash = self._cash_for(firm, bill.amount)
-        if cash is None:
-            return False
-        self._used.update((cash.ref, stored.ref))
-        self._exercise(firm, stored, "pay", cash=_ref(cash))
+        self._exercise(firm, stored, "merge", others=(ref_of(other),))
         return True
 
     def _let_liar_act(self) -> None:
@@ -239,7 +159,7 @@ class Workload:
             if self.random.random() < 0.3:
                 self._spend_twice()
             else:
-                names = ("move", "divide", "merge", "draft", "accept", "reject", "offer", "take", "pay")
+                names = [name for name in self.weights if name != "issue"]
                 any(self._actions[name]() for name in self.random.sample(names, len(names)))
         finally:
             self._acting = self.world.honest
@@ -257,7 +177,7 @@ class Workload:
         for _ in range(2):
             to = self._other(firm)
             if to is not None:
-                self._exercise(firm, stored, "move", to=_party(to), amount=cash.amount)
+                self._exercise(firm, stored, "move", to=party_of(to), amount=cash.amount)
         self.world.trace.inject(self.world.agenda.now_ms, firm.name, "lie: double spend")
 
     # asking -----------------------------------------------------------------------------------------------------------
@@ -271,9 +191,11 @@ class Workload:
         notary: bytes | None = None,
         privates: tuple[PrivateValue, ...] = (),
         issued: Money | None = None,
+        lower_ms: int | None = None,
     ) -> None:
         name = f"{action}-{len(self.tries)}"
-        arguments = msgspec.msgpack.encode(ExerciseArguments(commands=(command,), notary=notary))
+        asked = ExerciseArguments(commands=(command,), notary=notary, lower_ms=lower_ms)
+        arguments = msgspec.msgpack.encode(asked)
         self.tries.append(Try(flow=name, firm=firm.name, action=action, issued=issued, attack=not firm.honest))
         firm.ask(AskedFlow(id=name, kind="exercise", arguments=arguments), privates)
 
@@ -281,11 +203,13 @@ class Workload:
         code = self.world.engine.named(template)
         return CreateCommand(template=code.id, payload=codec.plain(contract))
 
-    def _exercise(self, firm: SimFirm, stored: StoredContract, choice: str, **arguments: Any) -> None:
+    def _exercise(
+        self, firm: SimFirm, stored: StoredContract, choice: str, *, lower_ms: int | None = None, **arguments: Any
+    ) -> None:
         code = self.world.engine.template(stored.template)
         plain = code.choices[choice].arguments_plain(arguments)
         command = ExerciseCommand(ref=stored.ref, template=stored.template, choice=choice, arguments=plain)
-        self._ask(firm, choice, command)
+        self._ask(firm, choice, command, lower_ms=lower_ms)
 
     def _share(self, firm: SimFirm, ref: ContractRef, to: SimFirm) -> None:
         name = f"share-{len(self.shares)}"
@@ -302,7 +226,7 @@ class Workload:
         *,
         with_: Callable[[Any], list[Party | None]] = lambda contract: [],
         keep: bool = False,
-    ) -> tuple[SimFirm, StoredContract, Any] | None:
+    ) -> Held | None:
         """A contract that somebody may act on, not in use unless somebody is a fool; marked as used unless `keep`."""
         usable = [each for each in self._held(kind) if each[0] in self._acting and may(each[0], each[2])]
         free = [each for each in usable if each[1].ref not in self._used]
@@ -321,14 +245,14 @@ class Workload:
             self._used.add(chosen[1].ref)
         return chosen
 
-    def _held(self, kind: type[Any], *, status: Any = "active") -> list[tuple[SimFirm, StoredContract, Any]]:
+    def _held(self, kind: type[Any], *, status: Any = "active") -> list[Held]:
         """What each firm that is up sees of a template in its own vault; looked up once for each thing done."""
         found = self._looked_up.get((kind, status))
         if found is None:
             found = self._looked_up[kind, status] = list(self._look_up(kind, status))
         return found
 
-    def _look_up(self, kind: type[Any], status: Any) -> Iterator[tuple[SimFirm, StoredContract, Any]]:
+    def _look_up(self, kind: type[Any], status: Any) -> Iterator[Held]:
         code = self.world.engine.named(kind.__name__)
         for firm in self.world.firms:
             if firm.up:
@@ -345,13 +269,7 @@ class Workload:
                 return stored
         return None
 
-    def _debtor_of(self, offer: Offer) -> Party | None:
-        for firm, stored, bill in self._held(Bill):
-            if firm.honest and stored.ref == ContractRef(offer.bill.transaction, offer.bill.index):
-                return Party(bill.debtor.id)
-        return None
-
-    def _knows(self, firm: SimFirm, ref: Ref[Bill]) -> bool:
+    def _knows(self, firm: SimFirm, ref: Ref[Any]) -> bool:
         with firm.vault.read() as turn:
             try:
                 firm.services.books.disclosure(turn, ContractRef(ref.transaction, ref.index))
@@ -386,9 +304,11 @@ class Workload:
         return f"mark-{self.random.randbytes(8).hex()}"
 
 
-def _party(firm: SimFirm) -> Party:
+def party_of(firm: SimFirm) -> Party:
+    """The firm as contracts name it."""
     return Party(firm.identity)
 
 
-def _ref(stored: StoredContract) -> Ref[Any]:
+def ref_of(stored: StoredContract) -> Ref[Any]:
+    """The contract as contracts name it."""
     return Ref(stored.ref.transaction, stored.ref.index)
