@@ -12,7 +12,7 @@ PROMISED = {
     "src/interfirm/base": 94,
     "src/interfirm/contracts": 96,
     "src/interfirm/ledger": 97,
-    "src/interfirm/notary": 90,
+    "src/interfirm/notary": 96,
 }
 
 
