@@ -53,7 +53,7 @@ def test_a_notary_that_forgets_what_was_consumed_is_found(monkeypatch: pytest.Mo
 
 def test_a_notary_that_gives_a_claim_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "_check_free", lambda opening, state: None)
-    worlds_until("no claim twice", faults="none", seeds=range(20))
+    worlds_until("no claim twice", faults="none", seeds=range(30))
 
 
 def test_a_node_that_does_not_record_consumption_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -357,7 +357,7 @@ def _privates(turn: Turn, code: TemplateCode, stored: StoredContract) -> dict[st
     for name in code.private_fields:
         plain = stored.payload[names.index(name)]
         held = turn.private(plain[0]) if plain else None
-        found[name] = held.value if held else None
+        found[name] = codec.decode_plain(held.value) if held else None
     return found
 
 

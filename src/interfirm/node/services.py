@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from interfirm.base import codec
 from interfirm.contracts.types import ContractRef, Create
 from interfirm.ledger.private import check_private
 from interfirm.ledger.verification import Verified
@@ -65,11 +66,12 @@ class Services:
                 continue
             held = turn.private(plain[0])
             if held is not None:
-                found.append(PrivateValue(commitment=plain[0], subject=held.subject, value=held.value, salt=held.salt))
+                value = codec.decode_plain(held.value)
+                found.append(PrivateValue(commitment=plain[0], subject=held.subject, value=value, salt=held.salt))
         return found
 
     def keep_privates(self, turn: Turn, privates: Sequence[PrivateValue]) -> None:
         """Check private values against their commitments and keep them in their subject's place."""
         for private in privates:
             check_private(private.commitment, private.salt, private.value)
-            turn.put_private(private.commitment, private.subject, private.value, private.salt)
+            turn.put_private(private.commitment, private.subject, codec.encode(private.value), private.salt)

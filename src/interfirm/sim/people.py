@@ -32,6 +32,8 @@ EVERY_MS = 2_000
 """Mean time from one thing to the next."""
 LIAR_RATE = 0.9
 """How often the liar, if there is one, does something too, by thing done."""
+FOOLISH_RATE = 0.4
+"""How often a chance to be foolish is taken, while the ration lasts."""
 PAGE = 200
 Held = tuple[SimFirm, StoredContract, Any]
 """A firm, a contract in its vault, and what the contract says."""
@@ -230,7 +232,7 @@ class People:
         """A contract that somebody may act on, not in use unless somebody is a fool; marked as used unless `keep`."""
         usable = [each for each in self._held(kind) if each[0] in self._acting and may(each[0], each[2])]
         free = [each for each in usable if each[1].ref not in self._used]
-        if len(free) < len(usable) and self._foolish_left and self.random.random() < 0.1:
+        if len(free) < len(usable) and self._foolish_left and self.random.random() < FOOLISH_RATE:
             self._foolish_left -= 1
             free = usable
         safe = [each for each in free if all(p is not None and self._is_honest(p.id) for p in with_(each[2]))]
@@ -294,7 +296,7 @@ class People:
     def _number(self, supplier: SimFirm) -> str:
         """A new number, or one that was used before."""
         known = self._numbers.setdefault(supplier.identity, [])
-        if known and self._foolish_left and self.random.random() < 0.05:
+        if known and self._foolish_left and self.random.random() < FOOLISH_RATE:
             self._foolish_left -= 1
             return self.random.choice(known)
         known.append(f"{supplier.name}-{len(known)}")

@@ -77,9 +77,10 @@ class Process:
         self.around.agenda.after(down_ms, self.start)
 
     def stop(self) -> None:
-        """End for good, between turns."""
+        """End between turns; `start` begins another life."""
         if self.up:
             self._end()
+            self.around.network.gone(self.identity)
 
     def _end(self) -> None:
         self.up = False
