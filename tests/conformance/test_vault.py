@@ -770,3 +770,18 @@ def test_an_attached_file_that_is_another_one_is_refused(vault: Vault) -> None:
 def test_an_unknown_attached_file_is_refused(vault: Vault) -> None:
     with refused("vault.attachment-unknown"):
         vault.attachment_open(bytes32("none"))
+
+
+def test_a_part_that_fails_is_taken_back_and_the_rest_of_the_turn_stays(vault: Vault, engine: SampleEngine) -> None:
+    with vault.turn() as turn:
+        turn.blob_put("space", b"before", b"1")
+        with contextlib.suppress(ValueError), turn.all_or_nothing():
+            turn.add_contract(an_invoice(engine, 1))
+            turn.blob_put("space", b"inside", b"2")
+            raise ValueError
+        with turn.all_or_nothing():
+            turn.add_contract(an_invoice(engine, 2))
+    with vault.read() as turn:
+        assert turn.blobs("space") == [(b"before", b"1")]
+        assert turn.contract(an_invoice(engine, 1).ref) is None
+        assert turn.contract(an_invoice(engine, 2).ref) is not None

@@ -21,7 +21,7 @@ from interfirm.contracts.types import Action, Command, ContractRef, Create, Exer
 from interfirm.ledger import builder, tree
 from interfirm.ledger.authority import tops_of
 from interfirm.ledger.builder import Draft
-from interfirm.ledger.history import History, HistoryItem, history_of, narrowed, verify_history
+from interfirm.ledger.history import History, HistoryItem, history_of, lowest_view, narrowed, verify_history
 from interfirm.ledger.receipts.cose import verify_receipt
 from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.ledger.types import (
@@ -351,6 +351,22 @@ class Books:
         for ref in given:
             turn.blob_put(_GIVEN, party + codec.encode(ref), b"")
         return found
+
+    def history_of_contract(self, turn: Turn, ref: ContractRef) -> History:
+        """How a contract was made, and what that rests on, for somebody without it; empty where it is not held here."""
+        if not self._holds_history(turn, ref):
+            return ()
+        item = self._history_item(turn, ref)
+        verified = verify_view(item.view, engine=self.engine, world=self.world(turn), network=self.network)
+        made = HistoryItem(view=lowest_view(verified, ref.index), receipt=item.receipt)
+        earlier = history_of(
+            made.view, find=lambda each: self._history_item(turn, each), engine=self.engine, world=self.world(turn),
+            network=self.network,
+        )  # fmt: skip
+        return (*earlier, made)
+
+    def _holds_history(self, turn: Turn, ref: ContractRef) -> bool:
+        return turn.blob_get(_ITEM_OF, codec.encode(ref)) is not None or turn.contract(ref) is not None
 
     def _history_item(self, turn: Turn, ref: ContractRef) -> HistoryItem:
         name = turn.blob_get(_ITEM_OF, codec.encode(ref))

@@ -204,6 +204,9 @@ class _Sight:
                             self._show(party, *place)
         for share in evidence.workload.shares:
             self._disclosed[share.to].add(share.ref)
+            made = [(share.ref.transaction or b"", self._nodes[share.ref])]
+            for place in self._ancestry(share.ref) or made:
+                self._show(share.to, *place)
 
     def _place(self, name: bytes, node: Node, parent: Node | None) -> None:
         ref = ContractRef(name, node.action.index)

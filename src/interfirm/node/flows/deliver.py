@@ -120,9 +120,11 @@ async def share(ctx: Context, arguments: bytes) -> int:
     """Disclose contracts to somebody who is no stakeholder, for use as inputs; returns how many."""
     asked = msgspec.msgpack.decode(arguments, type=ShareArguments)
     services: Services = ctx.services
-    disclosures = tuple(services.books.disclosure(ctx.turn, ref) for ref in asked.refs)
+    books = services.books
+    disclosures = tuple(books.disclosure(ctx.turn, ref) for ref in asked.refs)
+    history = tuple(item for ref in asked.refs for item in books.history_of_contract(ctx.turn, ref))
     with ctx.step(f"Share with {services.name_of(asked.to)}"):
-        await _answer(ctx, asked.to, "take-shared", Shared(disclosures=disclosures, history=()), Taken)
+        await _answer(ctx, asked.to, "take-shared", Shared(disclosures=disclosures, history=history), Taken)
     return len(disclosures)
 
 
@@ -143,6 +145,7 @@ async def take_shared(ctx: Context, arguments: bytes) -> int:
 
 def _keep(ctx: Context, shared: Shared) -> None:
     books: Books = ctx.services.books
+    books.keep_history(ctx.turn, shared.history)
     for disclosure in shared.disclosures:
         books.check_disclosed(disclosure)
         books.keep_disclosed(ctx.turn, disclosure)

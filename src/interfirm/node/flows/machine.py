@@ -246,7 +246,8 @@ class FlowEngine:
             self._append(running, _pack([_name(request), None]))
             return None, None
         try:
-            value = request.function()
+            with self._turn.all_or_nothing():
+                value = request.function()
         except Refusal as refusal:
             plain = refusal.as_plain()
             signal = Signal(code=refusal.code, message=refusal.message, values=plain["values"])

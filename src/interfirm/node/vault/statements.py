@@ -7,7 +7,8 @@ converted by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -163,6 +164,20 @@ class Work:
         rows = [prepared.arguments(each) for each in given]
         if rows:
             self._run(prepared.text, rows, many=True)
+
+    @contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """What is written inside is taken back when an exception leaves the block; the transaction goes on."""
+        self._run("SAVEPOINT part", ())
+        try:
+            yield
+        except BaseException:
+            if self.failure is None:
+                self._run("ROLLBACK TO SAVEPOINT part", ())
+            raise
+        finally:
+            if self.failure is None:
+                self._run("RELEASE SAVEPOINT part", ())
 
     def _execute(self, statement: Statement | Prepared, given: Mapping[str, Any]) -> Any:
         prepared = statement if isinstance(statement, Prepared) else self._of(statement)
