@@ -105,20 +105,15 @@ class Node:
         before = self.sessions
         try:
             return self._attempt(events, now_ms)
-        except Exception:
+        except Exception as failure:
             self._restart(before, now_ms)
-            if len(events) <= 1:
+            if not events:
                 raise
-        effects: list[Effect] = []
-        for event in events:
-            before = self.sessions
-            try:
-                effects.extend(self._attempt([event], now_ms))
-            except Exception as failure:  # what cannot be handled alone is told and left; the others go on
-                self._restart(before, now_ms)
+            if len(events) == 1:  # what cannot be handled alone is told and left
                 refusal = Refusal("node.failed", "the event could not be handled", reason=repr(failure)[:500])
-                effects.append(Refused(event=event, refusal=refusal))
-        return effects
+                told = failure if isinstance(failure, Refusal) else refusal
+                return [Refused(event=events[0], refusal=told)]
+        return [effect for event in events for effect in self.turn([event], now_ms)]
 
     def _attempt(self, events: Sequence[object], now_ms: int) -> list[Effect]:
         self._begin(now_ms)

@@ -116,8 +116,8 @@ class Process:
             self._turn_by(self.around.agenda.now_ms + self.random.randint(0, PROCESSING_MS_MAX))
 
     def wake_at(self, at_ms: int) -> None:
-        """Run a turn when this process's clock shows `at_ms`; asked for anew after every turn."""
-        assert self._wake is None, "one time to wake at"
+        """Run a turn when this process's clock shows `at_ms`; the last word after a turn holds."""
+        self._call_off_wake()
         when = max(at_ms - self.skew_ms, self.around.agenda.now_ms + 1)
         self._wake = self.around.agenda.at(when, self._woken)
 

@@ -29,7 +29,7 @@ HEALING_MS = 30 * 60_000
 """How long a healed world is given until everything has been answered."""
 ACTIONS_MAX = 2_000_000
 SIGN_ALL = Policy(rules=[Rule(template="*", choice="*", verdict=Verdict.SIGN, name="sign what holds")])
-ASK_ALL = Policy()
+ASK_ALL = Policy(rules=[Rule(template="*", choice="*", verdict=Verdict.ASK, name="ask a person")])
 
 
 class World:
@@ -43,7 +43,7 @@ class World:
         firms: int = 3,
         notaries: int = 1,
         faults: Faults = NONE,
-        policies: Sequence[Policy] = (SIGN_ALL,),
+        policies: Sequence[Policy] = (SIGN_ALL, ASK_ALL),
         keep_trace: bool = False,
     ) -> None:
         self.seed = seed
