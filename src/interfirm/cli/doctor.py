@@ -9,23 +9,38 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import typer
 
 from interfirm.base.errors import Refusal
+from interfirm.base.values import Value
 from interfirm.cli import session
+from interfirm.cli.network import time_of
+from interfirm.node.flows.clock import ClocksCompared, check_clock
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import read_passphrase
 from interfirm.runtime import supervise
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout
 from interfirm.runtime.modules import find_modules
-from interfirm.runtime.tls import tls_identity
+from interfirm.runtime.tls import check_own_certificate, tls_identity
 
-Finding = tuple[str, bool, str]
-"""(what was looked at, in order, what was found or what to do)."""
+CLOCK_WAIT_MS = 10_000
+"""How long the notary may take to tell its time."""
+
+
+class Finding(Value, frozen=True):
+    """What was looked at, whether it is in order, what was found, and the refusal where there was one."""
+
+    what: str
+    ok: bool
+    found: str
+    refused: dict[str, Any] | None = None
 
 
 def doctor() -> None:
@@ -34,10 +49,10 @@ def doctor() -> None:
     if (session.network_folder() / "network.json").exists():
         findings += _network(session.layout())
     else:
-        findings.append(("network", True, f"none in {session.network_folder()}; `interfirm network new` makes one"))
-    data = {"findings": [{"what": w, "ok": ok, "found": f} for w, ok, f in findings]}
+        none = f"none in {session.network_folder()}; `interfirm network new` makes one"
+        findings.append(Finding("network", ok=True, found=none))
     session.show(
-        data,
+        {"findings": [msgspec.to_builtins(finding) for finding in findings]},
         lambda d: session.table_of(
             "Doctor",
             ["", "What", "Found"],
@@ -45,17 +60,17 @@ def doctor() -> None:
             empty="",
         ),
     )
-    if not all(ok for _, ok, _ in findings):
+    if not all(finding.ok for finding in findings):
         raise typer.Exit(session.FAILED)
 
 
 def _machine() -> Iterator[Finding]:
-    yield "Python", sys.version_info >= (3, 11), platform.python_version()
-    yield "SQLite", sqlite3.sqlite_version_info >= (3, 35), sqlite3.sqlite_version
-    yield "TLS 1.3", ssl.HAS_TLSv1_3, ssl.OPENSSL_VERSION
+    yield Finding("Python", sys.version_info >= (3, 11), platform.python_version())
+    yield Finding("SQLite", sqlite3.sqlite_version_info >= (3, 35), sqlite3.sqlite_version)
+    yield Finding("TLS 1.3", ssl.HAS_TLSv1_3, ssl.OPENSSL_VERSION)
     free = shutil.disk_usage(_existing(session.network_folder())).free
-    yield "disk", free > 200 * 1024 * 1024, f"{free // 1024**2} MiB free"
-    yield "clock", time.time() > 1_700_000_000, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    yield Finding("disk", free > 200 * 1024 * 1024, f"{free // 1024**2} MiB free")
+    yield Finding("clock", time.time() > 1_700_000_000, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
     yield _try("business modules", lambda: ", ".join(m.name.rpartition(".")[2] for m in find_modules()))
 
 
@@ -66,38 +81,44 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _network(layout: NetworkLayout) -> list[Finding]:
-    found: list[Finding] = [("network", True, f"{layout.file.name} in {layout.folder}")]
-    times: list[int] = []
+def _network(layout: NetworkLayout) -> Iterator[Finding]:
+    yield Finding("network", ok=True, found=f"{layout.file.name} in {layout.folder}")
+    at_ms = time_of(layout)
     for home in layout.homes():
-        found.append(_try(f"keys of {home.member.slug}", lambda home=home: _keys(layout, home)))  # type: ignore[misc]  # bound now
-        if supervise.running(home) is not None:
-            told = _try_call(home)
-            found.append((f"node of {home.member.slug}", told is not None, "answers" if told else "does not answer"))
-            times += [int(told["now_ms"])] if told else []
-        else:
-            found.append((f"node of {home.member.slug}", True, "down; `interfirm network up` starts it"))
-    if times:
-        spread = max(times) - min(times)
-        found.append(("clocks agree", spread < 60_000, f"within {spread} ms"))
-    return found
+        slug = home.member.slug
+        yield _try(f"keys of {slug}", partial(_keys, layout, home, at_ms))
+        if supervise.running(home) is None:
+            yield Finding(f"node of {slug}", ok=True, found="down; `interfirm network up` starts it")
+            continue
+        yield _try(f"node of {slug}", partial(_answers, home))
+        if slug != layout.notary.member.slug:
+            yield _try(f"clock of {slug}", partial(_clock, home))
 
 
-def _keys(layout: NetworkLayout, home: Home) -> str:
+def _keys(layout: NetworkLayout, home: Home, at_ms: int) -> str:
     store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
-    tls_identity(layout, home, store)
-    return "key store and certificate belong together"
+    check_own_certificate(layout, tls_identity(layout, home, store), at_ms=at_ms)
+    return "key store and certificate belong together, and peers accept them"
+
+
+def _answers(home: Home) -> str:
+    Asker(home.control_path).call("status", {})
+    return "answers"
+
+
+def _clock(home: Home) -> str:
+    asker = Asker(home.control_path)
+    flow = asker.call("clock.compare", {"wait_ms": CLOCK_WAIT_MS})["flow"]
+    if flow["state"] != "done":
+        with suppress(Refusal):  # it may end just now
+            asker.call("flows.cancel", {"id": flow["id"]})
+        raise Refusal("notary.no-answer", "the notary does not tell its time", waited_ms=CLOCK_WAIT_MS)
+    seen = check_clock(ClocksCompared(**flow["result"]))
+    return f"within {abs(seen.ahead_ms)} ms of the notary's"
 
 
 def _try(what: str, look: Callable[[], str]) -> Finding:
     try:
-        return what, True, look()
+        return Finding(what, ok=True, found=look())
     except Refusal as refusal:
-        return what, False, str(refusal)
-
-
-def _try_call(home: Home) -> dict[str, Any] | None:
-    try:
-        return Asker(home.control_path).call("status", {})
-    except Refusal:
-        return None
+        return Finding(what, ok=False, found=str(refusal), refused=refusal.as_plain())

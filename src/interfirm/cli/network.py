@@ -143,7 +143,7 @@ def join(
 ) -> None:
     """Add a firm to a running network: keys, certificate, registration, node."""
     layout = session.layout()
-    at_ms = _time_of(layout)
+    at_ms = time_of(layout)
     home = layout.join(name, registration, at_ms=at_ms)
     told = tell_members(layout)
     if start and supervise.running(layout.notary) is not None:
@@ -154,7 +154,25 @@ def join(
     )
 
 
-def _time_of(layout: NetworkLayout) -> int:
+@app.command()
+def revoke(
+    firm: Annotated[str, typer.Argument(help="The firm whose certificate is revoked.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Revoke a firm's certificate for ever: no node talks to it any more, and open connections end."""
+    layout = session.layout()
+    home = layout.firm(firm)
+    if not yes:
+        typer.confirm(f"Revoke the certificate of {home.member.name} for ever?", abort=True)
+    serial = layout.revoke(home, at_ms=time_of(layout))
+    told = tell_members(layout)
+    session.show(
+        {"firm": home.member.slug, "serial_number": f"{serial:x}", "told": told},
+        lambda d: f"revoked the certificate {d['serial_number']} of {home.member.name}; told: {', '.join(told) or '-'}",
+    )
+
+
+def time_of(layout: NetworkLayout) -> int:
     """The network's time: the notary's clock where it runs, for a scenario; else the machine's."""
     if supervise.running(layout.notary) is not None:
         return int(Asker(layout.notary.control_path).call("status", {})["now_ms"])

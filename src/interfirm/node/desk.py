@@ -466,6 +466,11 @@ def _recover(desk: Desk, arguments: dict[str, Any]) -> Answer:
     return Start(event=AskedFlow(id=desk.request_id(arguments), kind="recover", arguments=encoded))
 
 
+def _compare_clocks(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """This node's time and its notary's, as the notary says it now."""
+    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="compare-clocks", arguments=b""))
+
+
 def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Cancel a flow where that is safe."""
     return Start(event=AskedCancel(id=_text(arguments, "id")))
@@ -548,6 +553,7 @@ OPERATIONS: dict[str, Operation] = {
     "inbox.decide": _decide,
     "share": _share,
     "recover": _recover,
+    "clock.compare": _compare_clocks,
     "proof.export": _prove,
     "proof.receipt": _prove_receipt,
     "disclosed.count": _disclosed,

@@ -20,6 +20,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
@@ -30,6 +32,7 @@ from interfirm.node.directory.checks import sign_entry
 from interfirm.node.directory.folder import publish
 from interfirm.node.directory.types import Endpoint, Entry, Role
 from interfirm.node.identity.authority import Authority, to_pem
+from interfirm.node.identity.checks import certified
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import COST_DEVELOPMENT, write_atomically
 from interfirm.node.identity.types import Subject
@@ -213,6 +216,24 @@ class NetworkLayout:
         member = _make_member(self.folder, slug, (name, registration), made)
         self.save(self.file.replace(members=(*self.file.members, member)))
         return self.home(member)
+
+    def revoke(self, home: Home, *, at_ms: int) -> int:
+        """Revoke a home's certificate for ever and publish the list; its serial number."""
+        passphrase = _passphrase(self.authority_folder)
+        authority = Authority.open(self.authority_folder, passphrase)
+        serial = certified(read_chain(home)[0]).serial_number
+        authority.revoke(self.authority_folder, passphrase, serial_number=serial, at_ms=at_ms, cost=COST_DEVELOPMENT)
+        return serial
+
+
+def read_chain(home: Home) -> tuple[bytes, ...]:
+    """A home's certificates (DER, its own first); Refusal `certificate.missing`."""
+    path = home.certificate_path
+    try:
+        chain = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Refusal("certificate.missing", "the certificate cannot be read", path=str(path)) from error
+    return tuple(each.public_bytes(Encoding.DER) for each in chain)
 
 
 def new_network(

@@ -21,7 +21,7 @@ from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock
 from interfirm.runtime.logs import log
 from interfirm.runtime.serving import Driver
-from interfirm.runtime.tls import revoked_serials, tls_identity
+from interfirm.runtime.tls import Revocations, tls_identity
 
 WAIT_MS_MAX = 60_000
 """How long a caller is kept before it is told that its flow waits for somebody."""
@@ -39,11 +39,11 @@ class NodeProcess:
         self._refusals: dict[int, asyncio.Future[None]] = {}
         layout, home = assembly.layout, assembly.home
         identity = tls_identity(layout, home, assembly.store)
-        revoked = revoked_serials(layout, identity, clock)
+        revoked = Revocations(layout, identity, clock)
         self.network = TlsNetwork(
             identity,
             self,
-            Surroundings(endpoints=assembly.parties.endpoints, now_ms=clock.now_ms, revoked=lambda: revoked),
+            Surroundings(endpoints=assembly.parties.endpoints, now_ms=clock.now_ms, revoked=revoked),
         )
         self.control = ControlServer(home.control_path, self.handle)
 
@@ -125,6 +125,7 @@ class NodeProcess:
             return self._set_clock(arguments)
         if name == "network.reload":
             self.assembly.parties.reload()
+            self.network.judge_again()
             return {"members": len(self.assembly.layout.file.members)}
         if name == "status":
             return self._status()
@@ -148,6 +149,7 @@ class NodeProcess:
         if not isinstance(self.clock, ScenarioClock):
             raise Refusal("clock.real", "this node runs on the machine's clock")
         self.clock.set(int(arguments["ms"]))
+        self.network.judge_again()
         self.driver.poke()
         return {"now_ms": self.clock.now_ms()}
 

@@ -26,7 +26,7 @@ from interfirm.runtime.layout import NetworkLayout
 from interfirm.runtime.logs import log
 from interfirm.runtime.parties import Parties
 from interfirm.runtime.serving import Driver
-from interfirm.runtime.tls import revoked_serials, tls_identity
+from interfirm.runtime.tls import Revocations, tls_identity
 
 
 class NotaryProcess:
@@ -41,9 +41,9 @@ class NotaryProcess:
         self.post = NotaryPost(SoloHost(self.notary))
         self.driver = Driver(TurnLoop(self.post.turn, self._release), clock)
         identity = tls_identity(layout, home, store)
-        revoked = revoked_serials(layout, identity, clock)
+        revoked = Revocations(layout, identity, clock)
         self.network = TlsNetwork(
-            identity, self, Surroundings(endpoints=self.parties.endpoints, now_ms=clock.now_ms, revoked=lambda: revoked)
+            identity, self, Surroundings(endpoints=self.parties.endpoints, now_ms=clock.now_ms, revoked=revoked)
         )
         self.control = ControlServer(home.control_path, self.handle)
 
@@ -112,10 +112,12 @@ class NotaryProcess:
             if not isinstance(self.clock, ScenarioClock):
                 raise Refusal("clock.real", "this notary runs on the machine's clock")
             self.clock.set(int(arguments["ms"]))
+            self.network.judge_again()
             self.driver.poke()
             return {"now_ms": self.clock.now_ms()}
         if name == "network.reload":
             self.parties.reload()
             self._register()
+            self.network.judge_again()
             return {"members": len(self.layout.file.members)}
         raise Refusal("desk.operation", "there is no such operation", operation=name[:80])

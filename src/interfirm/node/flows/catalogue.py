@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from interfirm.node.flows.claims import look_at_claims, watch_claims
+from interfirm.node.flows.clock import compare_clocks
 from interfirm.node.flows.deliver import (
     give_again,
     give_history,
@@ -21,6 +22,7 @@ FLOWS: dict[str, FlowCode] = {
     "share": share,
     "look-at-claims": look_at_claims,
     "watch-claims": watch_claims,
+    "compare-clocks": compare_clocks,
     "recover": recover,
     "respond": respond,
     "take-delivery": take_delivery,

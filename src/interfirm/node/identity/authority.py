@@ -187,6 +187,15 @@ def read_revocations(folder: Path, trust: Trust, *, at_ms: int) -> frozenset[int
     return verify_revocations(data, trust.authorities[0], at_ms=at_ms)
 
 
+def revocations_mark(folder: Path) -> object:
+    """What differs as soon as another list is published in `folder`; Refusal `revocations.missing`."""
+    try:
+        status = (folder / _REVOCATIONS).stat()
+    except OSError as error:
+        raise Refusal("revocations.missing", "no revocation list was published here", folder=str(folder)) from error
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 def to_pem(data: bytes) -> bytes:
     """A certificate's PEM (RFC 7468), from its DER."""
     return parse(data).public_bytes(Encoding.PEM)

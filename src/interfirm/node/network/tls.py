@@ -54,6 +54,7 @@ class TlsNetwork:
         self._unverified: set[asyncio.Task[None]] = set()
         self._dialling: set[bytes] = set()
         self._connections: dict[bytes, list[Connection]] = {}
+        self._still: dict[Connection, Callable[[], object]] = {}
         self._hosts: Counter[str] = Counter()
         self._told: dict[tuple[str, str], tuple[float, int]] = {}
 
@@ -98,6 +99,14 @@ class TlsNetwork:
         """See `port.Transport`."""
         for connection in list(self._connections.get(peer, ())):
             connection.close(Refusal(code, reason))
+
+    def judge_again(self) -> None:
+        """Close the connections of peers that are no longer to be trusted now; else that is seen with a heartbeat."""
+        for connection, still in list(self._still.items()):
+            try:
+                still()
+            except Refusal as refusal:
+                connection.close(refusal)
 
     def peers(self) -> list[bytes]:
         """The identities there is a verified connection with."""
@@ -196,6 +205,7 @@ class TlsNetwork:
             self._connections[peer].remove(older)
             older.close(Refusal("network.replaced", "a newer connection takes the place of this one"))
         self._connections.setdefault(peer, []).append(connection)
+        self._still[connection] = still
         self._listener.on_connected(peer)
         why = Refusal("network.fault", "the node cannot go on with this connection")
         try:
@@ -206,6 +216,7 @@ class TlsNetwork:
                 self._tell(why.code, why.message, host=host, peer=peer)
         finally:
             connection.close(why)
+            del self._still[connection]
             self._forget(connection, peer)
 
     def _forget(self, connection: Connection, peer: bytes) -> None:
