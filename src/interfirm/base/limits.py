@@ -136,6 +136,16 @@ class Limits(msgspec.Struct, frozen=True):
     """What a subscriber is told in one answer."""
     attachment_piece_bytes: int = 256 * 1024
     """Step in which an attached file travels between nodes."""
+    envelope_requests_count_max: int = 256
+    """Requests to a cluster in one signed envelope."""
+    envelope_bytes_max: int = 2 * 1024 * 1024
+    """One signed envelope, encoded."""
+    envelope_life_ms_max: int = 120_000
+    """How far an envelope's end may lie ahead of a cluster's time; ids are remembered that long."""
+    block_requests_count_max: int = 8_192
+    """Requests in one block of a cluster."""
+    envelopes_known_count_max: int = 16_384
+    """Envelopes whose signatures a validator remembers as verified until they are judged."""
 
 
 LIMITS = Limits()

@@ -31,12 +31,12 @@ from interfirm.notary.types import (
     Finish,
     Follow,
     Free,
-    Genesis,
     Identify,
     Import,
     Judged,
     Lock,
     Notarise,
+    Origin,
     Refused,
     Register,
     Request,
@@ -59,7 +59,7 @@ SEALS = "seals"
 """The component of a transaction that commits to its sealed views."""
 
 
-def notary_id(genesis: Genesis) -> bytes:
+def notary_id(genesis: Origin) -> bytes:
     """The id of a notary: the hash of what it starts from."""
     return digest("notary", codec.plain(genesis))
 
@@ -72,7 +72,7 @@ class _Judge:
     """One block's work."""
 
     def __init__(
-        self, store: Store, block: Block, genesis: Genesis, abroad: Abroad, check: SignatureCheck, identify: Identify
+        self, store: Store, block: Block, genesis: Origin, abroad: Abroad, check: SignatureCheck, identify: Identify
     ) -> None:
         self.state = Overlay(store)
         self.height = block.height
@@ -258,7 +258,7 @@ def judge(
     store: Store,
     block: Block,
     *,
-    genesis: Genesis,
+    genesis: Origin,
     abroad: Abroad,
     check: SignatureCheck = _check,
     identify: Identify = uniqueness.transaction_of,

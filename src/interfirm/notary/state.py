@@ -5,10 +5,11 @@ from __future__ import annotations
 from interfirm.base.errors import Refusal
 from interfirm.notary.types import Store
 
-REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS = (
-    "refs", "accepted", "withdrawn", "claims", "locks", "imports", "registry", "meta", "subscriptions",
+REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS, ENVELOPES = (
+    "refs", "accepted", "withdrawn", "claims", "locks", "imports", "registry", "meta", "subscriptions", "envelopes",
 )  # fmt: skip
-SPACES = (REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS)
+SPACES = (REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS, ENVELOPES)
+"""All spaces, only ever added to; what a host of several machines knows of envelopes is its own."""
 
 
 class Overlay:

@@ -33,8 +33,24 @@ class Store(Protocol):
         """The value at a key, or None."""
 
 
+class Origin(Protocol):
+    """What every notary starts from, whatever host it runs on; its canonical block makes the notary's id."""
+
+    @property
+    def network(self) -> bytes:
+        """The network it belongs to."""
+
+    @property
+    def registrar(self) -> PublicKey:
+        """Who may register organisations."""
+
+    @property
+    def registry(self) -> bytes | None:
+        """The notary whose registry this one follows; None keeps one of its own."""
+
+
 class Genesis(Wire, frozen=True):
-    """What a notary starts from: its network, who may register organisations, its own key, and its label.
+    """What a solo notary starts from: its network, who may register organisations, its own key, and its label.
 
     `registry` is the notary whose registry this one follows; None keeps one of its own.
     """

@@ -18,7 +18,7 @@ from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Wire
 from interfirm.notary.state import META, REGISTRY, Overlay
-from interfirm.notary.types import Abroad, Follow, Genesis, Register, Revoke, Rotate, Said
+from interfirm.notary.types import Abroad, Follow, Origin, Register, Revoke, Rotate, Said
 
 HEIGHT = b"registry height"
 
@@ -54,6 +54,11 @@ def current_key(identity: bytes, state: Overlay, now: Instant) -> PublicKey:
     return record.key
 
 
+def is_stale(record: Record, now: Instant) -> bool:
+    """Whether a record is a copy of another registry's that is too old to rely on."""
+    return record.as_of is not None and now.ms - record.as_of.ms > LIMITS.registry_age_ms_max
+
+
 def _check_age(as_of: Instant, now: Instant) -> None:
     if now.ms - as_of.ms > LIMITS.registry_age_ms_max:
         raise Refusal("registry.stale", "the followed registry's word is too old", as_of=as_of, now=now)
@@ -74,7 +79,7 @@ def revocation_bytes(network: bytes, identity: bytes) -> bytes:
     return codec.encode_plain(["revocation", network, identity])
 
 
-def register(request: Register, state: Overlay, genesis: Genesis, height: int) -> bytes:
+def register(request: Register, state: Overlay, genesis: Origin, height: int) -> bytes:
     """Enter an organisation; entering the same again is harmless. Returns its identity id."""
     if genesis.registry is not None:
         raise Refusal("registry.follows", "this notary follows another registry", registry=genesis.registry)
@@ -98,7 +103,7 @@ def _check_for_life(identity: bytes, known: Record, record: Record) -> None:
         raise Refusal("registry.known", "the identity is registered with another VRF key or home", identity=identity)
 
 
-def rotate(request: Rotate, state: Overlay, genesis: Genesis, height: int) -> bytes:
+def rotate(request: Rotate, state: Overlay, genesis: Origin, height: int) -> bytes:
     """Replace a key by the next one. Returns the id the rotation is known by."""
     record = record_of(request.identity, state)
     message = rotation_bytes(genesis.network, request.identity, request.key, request.number)
@@ -114,7 +119,7 @@ def rotate(request: Rotate, state: Overlay, genesis: Genesis, height: int) -> by
     return digest("rotation", message)
 
 
-def revoke(request: Revoke, state: Overlay, genesis: Genesis, height: int) -> bytes:
+def revoke(request: Revoke, state: Overlay, genesis: Origin, height: int) -> bytes:
     """End an identity's power to sign. Returns the id the revocation is known by."""
     message = revocation_bytes(genesis.network, request.identity)
     signatures.verify(genesis.registrar, message, request.registrar)
@@ -124,7 +129,7 @@ def revoke(request: Revoke, state: Overlay, genesis: Genesis, height: int) -> by
     return digest("revocation", message)
 
 
-def follow(request: Follow, state: Overlay, genesis: Genesis, height: int, now: Instant, abroad: Abroad) -> bytes:
+def follow(request: Follow, state: Overlay, genesis: Origin, height: int, now: Instant, abroad: Abroad) -> bytes:
     """Copy an identity's record from the registry this notary follows. Returns the identity id.
 
     A statement that is older than the limit is refused (`registry.stale`). One that shows fewer rotations than were

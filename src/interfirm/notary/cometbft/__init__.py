@@ -1,0 +1,1 @@
+"""The host of a cluster: the notary machine behind the ABCI of a CometBFT engine."""
