@@ -126,7 +126,7 @@ def test_a_proposer_may_cancel_while_others_think(world: World) -> None:
     (item,) = inbox(supplier)
     supplier.hear(AnsweredPerson(item=item.id, approved=True, reason=""))
     assert world.run(WINDOW_MS)
-    assert result(supplier, answering(supplier).id) == "dropped: flow.cancelled"
+    assert result(supplier, answering(supplier).id) == "dropped: notary.withdrawn"
     with supplier.reading() as turn:
         contract = turn.contract(ref)
     assert contract is not None

@@ -357,7 +357,7 @@ class Wire:
 
     def send(self, *requests: Wanted, requester: bytes = A.id) -> list[Answered]:
         blocks = [(requester, encode_request(request)) for request in requests]
-        return [decode_answer(block) for block in self.host.handle_batch(blocks, NOW)[0]]
+        return [decode_answer(block) for block in self.host.handle_batch(blocks, NOW).answers]
 
 
 @pytest.fixture
@@ -374,7 +374,7 @@ def test_a_request_block_is_answered_by_a_block(wire: Wire, ledger: Ledger) -> N
 )
 def test_garbage_is_a_refusal_and_disturbs_nobody(wire: Wire, ledger: Ledger, data: bytes) -> None:
     good = encode_request(ledger.request(create(0, A)))
-    answers = wire.host.handle_batch([(B.id, data), (A.id, good), (B.id, data)], NOW)[0]
+    answers = wire.host.handle_batch([(B.id, data), (A.id, good), (B.id, data)], NOW).answers
     first, second, third = map(decode_answer, answers)
     assert refused(first).startswith("codec.")
     accepted(second)
@@ -396,7 +396,7 @@ def test_a_request_over_the_size_limit_is_refused(wire: Wire) -> None:
 def test_the_rate_limit_counts_on_who_sends(wire: Wire, ledger: Ledger) -> None:
     wire.host._used[C.id] = (NOW.ms + 60_000) * LIMITS.requests_per_minute_max
     block = encode_request(ledger.request(create(0, A)))
-    flooding, quiet = map(decode_answer, wire.host.handle_batch([(C.id, block), (A.id, block)], NOW)[0])
+    flooding, quiet = map(decode_answer, wire.host.handle_batch([(C.id, block), (A.id, block)], NOW).answers)
     assert refused(flooding) == "notary.rate"
     accepted(quiet)
 
@@ -410,7 +410,7 @@ def test_silent_requesters_are_forgotten(wire: Wire, monkeypatch: pytest.MonkeyP
 
 def test_what_is_beyond_the_queue_is_refused_as_busy(wire: Wire) -> None:
     block = (A.id, b"junk")
-    answers = wire.host.handle_batch([block] * (LIMITS.notary_queue_count_max + 1), NOW)[0]
+    answers = wire.host.handle_batch([block] * (LIMITS.notary_queue_count_max + 1), NOW).answers
     assert [refused(decode_answer(answer)) for answer in answers[-2:]] == ["codec.malformed", "notary.busy"]
 
 

@@ -231,21 +231,26 @@ def node_disclosure(node: Node) -> Disclosure:
     )  # fmt: skip
 
 
-def confirmers_openings(draft: Draft, salts: Callable[[bytes | None, int], bytes]) -> tuple[ConfirmersOpening, ...]:
-    """What opens, for the notary, who confirms each contract consumed or used; `salts` gives an input's salt."""
+def confirmers_openings(
+    nodes: Sequence[Node], salts: Callable[[bytes | None, int], bytes]
+) -> tuple[ConfirmersOpening, ...]:
+    """What opens, for the notary, who confirms each contract consumed or used; `salts` gives an input's salt.
+
+    `nodes` are all of a transaction's, in the order of entries.
+    """
     found = []
-    for node in draft.nodes:
+    for node in nodes:
         action = node.action
         if isinstance(action, Exercise):
             ref = action.ref
-            own = tree.confirmers_salt(draft.nodes[ref.index].seed) if ref.transaction is None else None
+            own = tree.confirmers_salt(nodes[ref.index].seed) if ref.transaction is None else None
             opened = own if own is not None else salts(ref.transaction, ref.index)
             found.append(ConfirmersOpening(entry=action.index, salt=opened, confirmers=action.confirmers))
     return tuple(found)
 
 
-def claim_openings(draft: Draft) -> tuple[ClaimOpening, ...]:
-    """What opens every claim for the notary."""
+def claim_openings(nodes: Sequence[Node]) -> tuple[ClaimOpening, ...]:
+    """What opens every claim for the notary; `nodes` are all of a transaction's."""
     return tuple(
         ClaimOpening(
             entry=node.action.index,
@@ -254,7 +259,7 @@ def claim_openings(draft: Draft) -> tuple[ClaimOpening, ...]:
             owner=key.owner,
             claim=node.claims[i],
         )
-        for node in draft.nodes
+        for node in nodes
         if isinstance(node.action, Create)
         for i, key in enumerate(node.action.claims)
     )

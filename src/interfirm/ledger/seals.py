@@ -147,9 +147,14 @@ def _highest_below(party: bytes, node: Node, signers: Signing) -> list[Node] | N
 def with_seals(draft: Draft, keys: IdentityKeys, inputs: Inputs) -> tuple[Draft, bytes]:
     """The draft that commits to its seals, and their block; it has another id, so nothing of it is signed before."""
     block = make_seals(draft, keys, inputs)
+    return committed(draft, block), block
+
+
+def committed(draft: Draft, block: bytes) -> Draft:
+    """The draft that commits to this block of seals, made for it before."""
     skeleton = draft.skeleton
     components = (*skeleton.components, Component(name=SEALS, hash=digest(SEALS, block)))
-    return draft.replace(skeleton=skeleton.replace(components=components)), block
+    return draft.replace(skeleton=skeleton.replace(components=components))
 
 
 def make_seals(draft: Draft, keys: IdentityKeys, inputs: Inputs) -> bytes:

@@ -12,7 +12,7 @@ from typing import Protocol
 from interfirm.base import codec, vrf
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.signatures import Signer
+from interfirm.base.signatures import PublicKey, Signer
 from interfirm.base.time import Window
 from interfirm.base.values import Value
 from interfirm.contracts import interpreter, types
@@ -24,6 +24,7 @@ from interfirm.ledger.builder import Draft
 from interfirm.ledger.history import History, HistoryItem, history_of, lowest_view, narrowed, verify_history
 from interfirm.ledger.receipts.cose import verify_receipt
 from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.ledger.seals import Agree, check_seals, committed, make_seals, merged, open_seals
 from interfirm.ledger.types import (
     ConsumeEntry,
     CreateEntry,
@@ -35,7 +36,9 @@ from interfirm.ledger.types import (
 from interfirm.ledger.verification import Verified, names_from, verify_view
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract, StoredTransaction, TransactionStatus
+from interfirm.notary.requests import request_of
 from interfirm.notary.types import Notarise
+from interfirm.notary.uniqueness.machine import consumer_hash
 
 
 class Directory(Protocol):
@@ -43,6 +46,9 @@ class Directory(Protocol):
 
     def vrf_key(self, identity: bytes) -> bytes:
         """The organisation's VRF key, 32 bytes, registered for life."""
+
+    def key(self, identity: bytes) -> PublicKey:
+        """The organisation's signing key in force."""
 
     def anchor(self, notary: bytes) -> NotaryAnchor:
         """What verifies a notary's receipts."""
@@ -54,6 +60,8 @@ class Keys(Value, frozen=True):
     identity: bytes
     signer: Signer
     vrf: vrf.VrfKey
+    agree: Agree
+    """Opens sealed views with the signing key (see ledger.seals)."""
 
 
 class Plan(Value, frozen=True):
@@ -200,22 +208,46 @@ class Books:
                 found.append(self.disclosure(turn, ContractRef(transaction, index)))
         return found
 
-    def request(self, turn: Turn, draft: Draft, signatures: Sequence[TransactionSignature]) -> Notarise:
+    def seals(self, turn: Turn, draft: Draft) -> bytes:
+        """The sealed views of a draft, for those who are bound by it and do not sign it."""
+
+        def find(ref: ContractRef) -> Disclosure:
+            return builder.own_disclosure(draft, ref.index) if ref.transaction is None else self.disclosure(turn, ref)
+
+        return make_seals(draft, self.directory.key, find)
+
+    def sealed(self, draft: Draft, seals: bytes) -> Draft:
+        """The draft that commits to its sealed views."""
+        return committed(draft, seals)
+
+    def check_seals(self, verified: Verified, seals: bytes) -> None:
+        """Refuse (`seals.*`) a transaction that leaves one who is bound by it unaware."""
+        check_seals(verified, seals, self.directory.key)
+
+    def opened(self, turn: Turn, seals: bytes, consumer: bytes) -> Verified | None:
+        """The verified view of the consumer (by its hash) that is sealed for this organisation; None where none is."""
+        views = open_seals(seals, self.keys.signer.public, self.keys.agree) if seals else []
+        good = [view for view in views if self._leads_to(turn, view, consumer)]
+        if not good:
+            return None
+        return verify_view(merged(good), engine=self.engine, world=self.world(turn), network=self.network)
+
+    def _leads_to(self, turn: Turn, view: View, consumer: bytes) -> bool:
+        try:
+            verified = verify_view(view, engine=self.engine, world=self.world(turn), network=self.network)
+        except Refusal:  # junk that a dishonest builder added beside what is true
+            return False
+        return consumer_hash(verified.id) == consumer
+
+    def request(
+        self, turn: Turn, whole: Draft | Verified, signatures: Sequence[TransactionSignature], seals: bytes = b""
+    ) -> Notarise:
         """What the notary is sent, with everything it needs opened."""
 
         def salt(transaction: bytes | None, index: int) -> bytes:
             return self.disclosure(turn, ContractRef(transaction, index)).confirmers_salt
 
-        return Notarise(
-            header=draft.header,
-            entries=tuple(node.entry for node in draft.nodes),
-            lines=draft.lines,
-            roots=draft.skeleton.roots,
-            components=draft.skeleton.components,
-            confirmers=builder.confirmers_openings(draft, salt),
-            claims=builder.claim_openings(draft),
-            signatures=tuple(signatures),
-        )
+        return request_of(whole, signatures, salts=salt if isinstance(whole, Draft) else None, seals=seals)
 
     def view_for(self, turn: Turn, own: View, party: bytes) -> View | None:
         """The part of a held view that the party may see, or None where it may see nothing of it."""
@@ -244,18 +276,6 @@ class Books:
         if len(self._receipts) > 10_000:
             self._receipts.clear()
         self._receipts[name] = transaction
-
-    def check_inputs_known(self, turn: Turn, verified: Verified) -> None:
-        """A signatory signs only for contracts whose creation it verified itself (`ledger.unverified`)."""
-        me = self.keys.identity
-        for node in verified.nodes:
-            action = node.action
-            if not isinstance(action, Exercise) or me not in action.signatories or action.ref.transaction is None:
-                continue
-            if turn.contract(action.ref) is None:
-                raise Refusal(
-                    "ledger.unverified", "this node never verified the contract's creation", entry=action.index
-                )
 
     # recording ----------------------------------------------------------------------------------------------------
 
@@ -321,6 +341,15 @@ class Books:
             turn.consume(ref, consumer)
             turn.blob_delete(_EARLY, codec.encode(ref))
         return ref
+
+    def bound_unasked(self, turn: Turn, verified: Verified, ref: ContractRef) -> bool:
+        """Whether a contract made here is active, binds this organisation, and may end without its signature."""
+        action = verified.created[ref.index].action
+        assert isinstance(action, Create)
+        stored = turn.contract(ref)
+        me, confirmers = self.keys.identity, action.confirmers
+        asked = me in confirmers.parties and not confirmers.fallback
+        return me in action.signatories and not asked and stored is not None and stored.status == "active"
 
     def _consume(self, turn: Turn, verified: Verified) -> None:
         me = self.keys.identity

@@ -10,26 +10,40 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.values import Value, Wire
 from interfirm.node.flows import types as flow_events
 from interfirm.node.flows.machine import FlowEngine
-from interfirm.node.flows.types import FlowMessage, HeardMessage, HeardNotary, SendMessage, SubmitNotary, TellProgress
+from interfirm.node.flows.told import ListenArguments
+from interfirm.node.flows.types import (
+    AskedFlow,
+    FlowMessage,
+    HeardMessage,
+    HeardNotary,
+    HeardReceipt,
+    SendMessage,
+    SubmitNotary,
+    TellProgress,
+)
 from interfirm.node.network import machine as sessions_machine
 from interfirm.node.network import types as net
 from interfirm.node.network.frames import Message
-from interfirm.node.notices import note_tell
+from interfirm.node.notices import note
 from interfirm.node.sessions_store import kept_sessions, store
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.vault import Vault
+from interfirm.notary.wire import Told
 
-FLOW, NOTARY_REQUEST, NOTARY_ANSWER, NOTARY_TELL = "flow", "notary-request", "notary-answer", "notary-tell"
+FLOW, NOTARY_REQUEST, NOTARY_ANSWER = "flow", "notary-request", "notary-answer"
+NOTARY_RECEIPT, NOTARY_TELL = "notary-receipt", "notary-tell"
 
 
 class NotaryLetter(Wire, frozen=True):
-    """A request to a notary or its answer, with the asker's name for it."""
+    """A request to a notary or its answer, with the asker's name for it; or a receipt with the transaction's id."""
 
     id: bytes
     body: bytes
@@ -39,7 +53,7 @@ class HeardTell(Value, frozen=True):
     """A notary told a subscriber something."""
 
     notary: bytes
-    body: bytes
+    told: Told
 
 
 class Refused(Value, frozen=True):
@@ -170,12 +184,24 @@ class Node:
             self.sessions, effects = sessions_machine.step(self.sessions, event)
             for effect in effects:
                 self._session_effect(turn, effect)
+            if isinstance(event, net.SawConnected):
+                self._listen(event.peer)
         elif isinstance(event, HeardTell):
-            note_tell(turn, event.body, self._now_ms)
+            flow = note(turn, event.notary, event.told, self._now_ms)
+            if flow is not None:
+                self._queue.append(flow)
             self._out.append(event)
         else:
             assert isinstance(event, flow_events.Event), event
             self._flow_effects(self.flows.step(turn, event, self._now_ms))
+
+    def _listen(self, peer: bytes) -> None:
+        """A notary can be heard (again): ask it what it had to tell in the meantime."""
+        for notary, of in self.notary_peers.items():
+            if of == peer and not self.flows.is_running("listen"):
+                name = f"listen-{notary.hex()[:8]}-{self._now_ms}"
+                arguments = msgspec.msgpack.encode(ListenArguments(notary=notary))
+                self._queue.append(AskedFlow(id=name, kind="listen", arguments=arguments))
 
     def _session_effect(self, turn: Turn, effect: net.Effect) -> None:
         match effect:
@@ -201,8 +227,12 @@ class Node:
         elif message.topic == NOTARY_ANSWER and peer in self.notary_peers.values():
             letter = codec.decode(message.body, NotaryLetter)
             self._queue.append(HeardNotary(request=letter.id, answer=letter.body))
+        elif message.topic == NOTARY_RECEIPT and peer in self.notary_peers.values():
+            letter = codec.decode(message.body, NotaryLetter)
+            self._queue.append(HeardReceipt(transaction=letter.id, receipt=letter.body))
         elif message.topic == NOTARY_TELL and peer in self.notary_peers.values():
-            self._queue.append(HeardTell(notary=peer, body=message.body))
+            notary = next(notary for notary, of in self.notary_peers.items() if of == peer)
+            self._queue.append(HeardTell(notary=notary, told=codec.decode(message.body, Told)))
         else:
             raise Refusal("node.topic", "a message of a topic that is not for this node", topic=message.topic[:40])
 

@@ -17,19 +17,15 @@ from interfirm.base.time import Instant
 from interfirm.node.network import machine as sessions_machine
 from interfirm.node.network import types as net
 from interfirm.node.network.frames import Message
-from interfirm.node.node import NOTARY_ANSWER, NOTARY_REQUEST, NOTARY_TELL, NotaryLetter
-from interfirm.notary.types import Tell
-from interfirm.notary.wire import Told
-
-Outcome = tuple[list[bytes], Sequence[tuple[Tell, Told]]]
-"""An encoded answer to each request in order, and what subscribers are told."""
+from interfirm.node.node import NOTARY_ANSWER, NOTARY_RECEIPT, NOTARY_REQUEST, NOTARY_TELL, NotaryLetter
+from interfirm.notary.wire import Handled
 
 
 class Host(Protocol):
     """A notary host as the post uses it."""
 
-    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
-        """Answers to (requester, encoded request) pairs, committed."""
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Handled:
+        """Judge (requester, encoded request) pairs; what comes back is committed."""
 
 
 Effect = net.SendFrame | net.Connect | net.Close | net.Tell | net.Wake
@@ -41,7 +37,6 @@ class NotaryPost:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.sessions = net.Sessions()
-        self._told = 0
 
     def turn(self, events: Sequence[net.Event], now_ms: int) -> list[Effect]:
         """Handle session events; the requests among them are judged together. Ends with when to be woken."""
@@ -86,14 +81,19 @@ class NotaryPost:
 
     def _answer(self, letters: list[tuple[bytes, NotaryLetter]], now_ms: int, out: list[Effect]) -> None:
         requests = [(peer, letter.body) for peer, letter in letters]
-        answers, tells = self._host.handle_batch(requests, Instant(now_ms))
-        for (peer, letter), answer in zip(letters, answers, strict=True):
-            body = codec.encode(NotaryLetter(id=letter.id, body=answer))
+        handled = self._host.handle_batch(requests, Instant(now_ms))
+        for (peer, letter), answer in zip(letters, handled.answers, strict=True):
+            body = codec.encode_plain([letter.id, answer])
             self._send(peer, NOTARY_ANSWER, digest("answer", letter.id, answer), body, now_ms, out)
-        for tell, _ in tells:
-            self._told += 1
-            body = codec.encode_plain([tell.kind, tell.subject, tell.detail])
-            self._send(tell.identity, NOTARY_TELL, digest("tell", body, now_ms, self._told), body, now_ms, out)
+        for accepted in handled.accepted:
+            body = codec.encode_plain([accepted.transaction, accepted.receipt])
+            for signer in accepted.signers:
+                name = digest("receipt", accepted.transaction, signer)
+                self._send(signer, NOTARY_RECEIPT, name, body, now_ms, out)
+        for tell, told in handled.tells:
+            body = codec.encode(told)
+            name = digest("tell", tell.identity, told.number)
+            self._send(tell.identity, NOTARY_TELL, name, body, now_ms, out)
 
     def _send(self, peer: bytes, topic: str, name: bytes, body: bytes, now_ms: int, out: list[Effect]) -> None:
         message = Message(message_id=name, topic=topic, body=body)

@@ -1,4 +1,8 @@
-"""What a notary tells a subscriber, put into the inbox with what this node knows of the subject."""
+"""What a notary tells a subscriber: for a person's inbox, or for a flow that looks into it.
+
+The notary pushes what it tells and keeps it until it is asked for, so every notice may come twice and is known by its
+number.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,22 @@ from typing import Any
 
 import msgspec
 
-from interfirm.base import codec
-from interfirm.base.errors import Refusal
-from interfirm.base.hashing import digest
+from interfirm.base.values import Value
+from interfirm.contracts.types import ContractRef
+from interfirm.node.flows.types import AskedFlow
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import InboxItem
+from interfirm.notary.wire import Told
 
-_WATCHED = "watched-claims"
+_WATCHED, _HANDLED = "watched-claims", "told-handled"
+
+
+class CollectArguments(Value, frozen=True):
+    """A contract that ended at a notary, and the hash by which the notary names its consumer."""
+
+    notary: bytes
+    ref: ContractRef
+    consumer: bytes
 
 
 def watch_claim(turn: Turn, claim: bytes, about: dict[str, Any]) -> None:
@@ -20,23 +33,30 @@ def watch_claim(turn: Turn, claim: bytes, about: dict[str, Any]) -> None:
     turn.blob_put(_WATCHED, claim, msgspec.msgpack.encode(about))
 
 
-def note_tell(turn: Turn, body: bytes, now_ms: int) -> None:
-    """Put one notice into the inbox; the same notice again is the same item. Refusal `codec.*` for garbage."""
-    kind, subject, _ = _parts(body)
-    known = turn.blob_get(_WATCHED, subject)
+def note(turn: Turn, notary: bytes, told: Told, now_ms: int) -> AskedFlow | None:
+    """Put a notice into the inbox, or return the flow that looks into it; the same notice again changes nothing."""
+    name = f"told-{notary.hex()[:8]}-{told.number}"
+    if told.kind == "consumed":
+        ref = ContractRef(told.subject[:32], int.from_bytes(told.subject[32:], "big"))
+        arguments = CollectArguments(notary=notary, ref=ref, consumer=told.detail)
+        return AskedFlow(id=name, kind="collect", arguments=msgspec.msgpack.encode(arguments))
+    known = turn.blob_get(_WATCHED, told.subject)
     about = {} if known is None else msgspec.msgpack.decode(known)
-    item = f"told-{digest('told', body, now_ms // 1000).hex()[:24]}"
-    if turn.inbox_item(item) is None:
+    if turn.inbox_item(name) is None:
         turn.put_inbox(
             InboxItem(
-                id=item, flow="", kind=kind, summary={"subject": subject.hex(), **about}, created_ms=now_ms,
+                id=name, flow="", kind=told.kind, summary={"subject": told.subject.hex(), **about}, created_ms=now_ms,
                 state="open", reason="",
             )
         )  # fmt: skip
+    return None
 
 
-def _parts(body: bytes) -> tuple[str, bytes, bytes]:
-    parts = codec.decode_plain(body)
-    if not (isinstance(parts, list) and [type(p) for p in parts] == [str, bytes, bytes]):
-        raise Refusal("notary.answer", "a notice has a kind, a subject and a detail")
-    return parts[0], parts[1], parts[2]
+def handled_to(turn: Turn, notary: bytes) -> int:
+    """The number of the last notice up to which nothing was missed."""
+    return int.from_bytes(turn.blob_get(_HANDLED, notary) or b"", "big")
+
+
+def set_handled(turn: Turn, notary: bytes, number: int) -> None:
+    """Everything up to this number has been handled."""
+    turn.blob_put(_HANDLED, notary, number.to_bytes(8, "big"))

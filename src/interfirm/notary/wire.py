@@ -15,8 +15,8 @@ import msgspec
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
-from interfirm.base.values import Hash32, Wire
-from interfirm.notary.types import Answer, Refused, Request
+from interfirm.base.values import Hash32, Value, Wire
+from interfirm.notary.types import Answer, Refused, Request, Tell
 
 T = TypeVar("T")
 REQUEST_BYTES_MAX = LIMITS.transaction_bytes_max + LIMITS.sealed_bytes_max
@@ -53,6 +53,22 @@ class Heard(Wire, frozen=True, tag="heard"):
     """What there is to tell, oldest first."""
 
     tells: tuple[Told, ...]
+
+
+class Accepted(Value, frozen=True):
+    """The receipt of an accepted transaction, for the listed signers that did not bring it."""
+
+    transaction: bytes
+    receipt: bytes
+    signers: tuple[bytes, ...]
+
+
+class Handled(Value, frozen=True):
+    """What a batch of requests led to, all of it durable: an encoded answer to each in order, what to tell to whom."""
+
+    answers: tuple[bytes, ...]
+    tells: tuple[tuple[Tell, Told], ...] = ()
+    accepted: tuple[Accepted, ...] = ()
 
 
 Wanted = Request | Collect | Listen

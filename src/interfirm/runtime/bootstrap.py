@@ -50,7 +50,10 @@ class Assembly:
         self.parties = Parties(layout)
         self.modules = find_modules(layout.file.modules)
         self.engine = load_engine(self.modules)
-        keys = Keys(identity=self.store.identity, signer=self.store.signer, vrf=VrfKey(self.store.vrf_seed))
+        keys = Keys(
+            identity=self.store.identity, signer=self.store.signer, vrf=VrfKey(self.store.vrf_seed),
+            agree=self.store.agree,
+        )  # fmt: skip
         self.books = Books(keys, self.engine, self.parties, layout.network_id)
         judges = [judge for module in self.modules for judge in module.judges]
         self.services = Services(

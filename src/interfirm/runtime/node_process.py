@@ -104,7 +104,7 @@ class NodeProcess:
             case Refused():
                 self._refused(effect)
             case HeardTell():
-                log.info("notary.told", body=effect.body.hex())
+                log.info("notary.told", kind=effect.told.kind, subject=effect.told.subject.hex())
             case net.Tell():
                 log.warning(
                     "session.told", code=effect.code, reason=effect.reason, peer=effect.peer.hex(), **effect.values

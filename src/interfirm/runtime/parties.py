@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from interfirm.base.errors import Refusal
+from interfirm.base.signatures import PublicKey
 from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.node.directory.folder import entries
 from interfirm.node.directory.machine import step
@@ -51,6 +52,10 @@ class Parties:
     def vrf_key(self, identity: bytes) -> bytes:
         """See books.Directory."""
         return self.entry(identity).vrf_public
+
+    def key(self, identity: bytes) -> PublicKey:
+        """See books.Directory."""
+        return self.entry(identity).public
 
     def anchor(self, notary: bytes) -> NotaryAnchor:
         """See books.Directory."""

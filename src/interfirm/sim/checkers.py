@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from interfirm.base import codec
+from interfirm.base.errors import Refusal
 from interfirm.business.cash.contract import Cash, Redemption
 from interfirm.contracts import interpreter
 from interfirm.contracts.types import ContractRef, Create, Exercise
 from interfirm.ledger import tree
 from interfirm.ledger.tree import Node
 from interfirm.ledger.types import ConsumeEntry
+from interfirm.node.flows.messages import ClaimsAsked
+from interfirm.node.flows.types import FlowMessage
 from interfirm.node.vault.types import StoredContract
 from interfirm.sim.firm import ENDED_ANYHOW, SimFirm
 from interfirm.sim.notary import Acceptance
@@ -59,6 +63,11 @@ class Evidence:
                 if isinstance(entry, ConsumeEntry):
                     found[ContractRef(entry.ref.transaction or name, entry.ref.index)].append(name)
         return found
+
+    def vaults_of(self, identity: bytes) -> dict[ContractRef, StoredContract]:
+        """What the vault of a firm holds; nothing for who is none."""
+        firm = self.world.firm_of(identity)
+        return {} if firm is None else self.vaults[firm.name]
 
     def contracts(self) -> dict[ContractRef, StoredContract]:
         """Every contract that is in some vault, in the order of refs."""
@@ -105,7 +114,10 @@ def no_claim_twice(evidence: Evidence) -> Findings:
 
 
 def vaults_agree(evidence: Evidence) -> Findings:
-    """Each honest stakeholder holds each contract, with the same payload, and with the status the notary gave it."""
+    """Each honest stakeholder holds each contract, with the same payload, and with the status the notary gave it.
+
+    A liar may leave an observer unaware of a contract or of its end, and a signatory of neither: for it all is sealed.
+    """
     found = []
     consumers = evidence.consumers
     for ref, stored in evidence.contracts().items():
@@ -129,7 +141,8 @@ def _disagreements(
         return
     if (own.template, own.payload, own.signatories) != (other.template, other.payload, other.signatories):
         yield f"{firm.name} holds another {other.template.name} {_name(ref)}"
-    if own.consumer != consumer and not (own.consumer is None and evidence.excused(firm, consumer)):
+    unaware = own.consumer is None and evidence.excused(firm, consumer) and firm.identity not in own.signatories
+    if own.consumer != consumer and not unaware:
         yield f"{firm.name} holds {other.template.name} {_name(ref)} as {own.status}, the notary differs"
 
 
@@ -179,6 +192,16 @@ _STRING = re.compile(rb"(?=\x58\x20(.{32}))", re.DOTALL)
 _MARK = re.compile(rb"mark-[0-9a-f]{16}")
 
 
+def _claims_asked(world: World) -> Iterable[tuple[bytes, ClaimsAsked]]:
+    """What claims' owners were asked, and who they are."""
+    for (_, receiver), bodies in world.seen.items():
+        for body in bodies:
+            with suppress(Refusal):
+                message = codec.decode(body, FlowMessage)
+                if message.flow == "prove-claims":
+                    yield receiver, codec.decode(message.body, ClaimsAsked)
+
+
 class _Sight:
     """Who may see which node of every transaction that was ever built, by rules of its own.
 
@@ -207,6 +230,11 @@ class _Sight:
             made = [(share.ref.transaction or b"", self._nodes[share.ref])]
             for place in self._ancestry(share.ref) or made:
                 self._show(share.to, *place)
+
+        for receiver, asked in _claims_asked(evidence.world):
+            own = [d.ref for d in asked.inputs if d.ref in evidence.vaults_of(receiver)]
+            if own:  # asked to prove what a choice on its own contract claims: it sees what that uses
+                self._disclosed[receiver].update(d.ref for d in asked.inputs)
 
     def _place(self, name: bytes, node: Node, parent: Node | None) -> None:
         ref = ContractRef(name, node.action.index)

@@ -19,7 +19,7 @@ from interfirm.ledger.types import Disclosure, LineOpening, Notarised, Passed, S
 from interfirm.node.flows import messages
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.machine import FlowEngine
-from interfirm.node.flows.types import Effect, Event, SendMessage, SubmitNotary
+from interfirm.node.flows.types import Effect, Event, Outcome, SendMessage, SubmitNotary
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract
@@ -32,7 +32,7 @@ REQUEST_SHARE = 0.2
 Inject = Callable[[str], None]
 _BODIES: Any = (
     messages.Proposal | messages.SignedReply | messages.Declined | messages.Wanted | messages.Given
-    | messages.Outcome | messages.Dropped | messages.Delivery | messages.Shared | messages.ClaimsAsked
+    | Outcome | messages.Dropped | messages.Delivery | messages.Shared | messages.ClaimsAsked
     | messages.ClaimsProved | messages.Taken | messages.HistoryWanted
 )  # fmt: skip
 
@@ -134,14 +134,9 @@ class LyingEngine(FlowEngine):
                 self._inject("lie: altered input")
                 changed = tuple(alter_disclosure(each, random) for each in body.disclosures)
                 return msgspec.structs.replace(body, disclosures=changed)
-            case messages.Outcome():
+            case messages.SignedReply() if random.random() < 0.5:
                 self._inject("lie: false outcome")
-                return random.choice(
-                    (
-                        messages.Dropped(transaction=body.transaction, code="notary.consumed", reason="it was not"),
-                        msgspec.structs.replace(body, receipt=flip(body.receipt, random)),
-                    )
-                )
+                return Outcome(transaction=body.signature.identity, receipt=flip(b"", random))
             case messages.SignedReply():
                 self._inject("lie: false signature")
                 signature = body.signature
@@ -159,8 +154,12 @@ class LyingEngine(FlowEngine):
             request = codec.decode(effect.request, Notarise)
         except Refusal:
             return [effect]
-        self._inject("lie: altered request")
-        altered = alter_request(request, self._random)
+        if self._random.random() < 0.3:
+            self._inject("lie: false signature")
+            altered = forge_signature(request, self._random)
+        else:
+            self._inject("lie: altered request")
+            altered = alter_request(request, self._random)
         return [SubmitNotary(id=effect.id, notary=effect.notary, request=codec.encode(altered)), effect]
 
 
@@ -291,3 +290,11 @@ def alter_request(request: Notarise, random: Random) -> Notarise:
         case "lines":
             return request.replace(lines=request.lines[:-1])
     return request.replace(header=request.header.replace(packages=flip(request.header.packages, random)))
+
+
+def forge_signature(request: Notarise, random: Random) -> Notarise:
+    """A request with one signature that its owner never made."""
+    place = random.randrange(len(request.signatures))
+    forged = request.signatures[place]
+    forged = forged.replace(signature=flip(forged.signature, random))
+    return request.replace(signatures=(*request.signatures[:place], forged, *request.signatures[place + 1 :]))

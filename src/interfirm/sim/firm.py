@@ -40,6 +40,12 @@ class WatchedBooks(Books):
         self.built(made)
         return made
 
+    def sealed(self, draft: Draft, seals: bytes) -> Draft:
+        """See Books."""
+        made = super().sealed(draft, seals)
+        self.built(made)
+        return made
+
 
 class SimFirm(Process):
     """See the module."""

@@ -10,13 +10,13 @@ from interfirm.base.time import Instant
 from interfirm.base.turn import TurnLoop
 from interfirm.base.values import Value
 from interfirm.node.network import types as net
-from interfirm.node.notary_post import NotaryPost, Outcome
+from interfirm.node.notary_post import NotaryPost
 from interfirm.notary.abroad import Anchors
 from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.types import Asked, Done, Notarise, Register
 from interfirm.notary.uniqueness.machine import transaction_of
-from interfirm.notary.wire import decode_answer, decode_request
+from interfirm.notary.wire import Handled, decode_answer, decode_request
 from interfirm.sim.parties import Notary, Population
 from interfirm.sim.process import Killed, Process, Surroundings
 
@@ -72,14 +72,14 @@ class SimNotary(Process):
         if point == self._doom:
             raise Killed(f"notary killed when {point}")
 
-    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Handled:
         """See notary_post.Host; remembers what was accepted."""
         if self.happens(self.around.faults.notary_crash_ppm):
             self._doom = self.random.choice(KILL_POINTS)
-        answers, tells = self._host.handle_batch(requests, now)
-        for (requester, data), answer in zip(requests, answers, strict=True):
+        handled = self._host.handle_batch(requests, now)
+        for (requester, data), answer in zip(requests, handled.answers, strict=True):
             self._remember(requester, data, answer)
-        return answers, tells
+        return handled
 
     def _remember(self, requester: bytes, data: bytes, answer: bytes) -> None:
         answered = decode_answer(answer).answer

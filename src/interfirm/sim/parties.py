@@ -8,6 +8,7 @@ from interfirm.base.signatures import Ed25519Signer, PublicKey, Signer
 from interfirm.base.values import Value
 from interfirm.base.vrf import VrfKey
 from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.ledger.seals import agreement
 from interfirm.node.books import Keys
 from interfirm.notary.abroad import anchor_of
 from interfirm.notary.machine import notary_id
@@ -89,6 +90,13 @@ class Population:
             raise Refusal("directory.unknown", "this organisation is not in the network", identity=identity)
         return firm.keys.vrf.public
 
+    def key(self, identity: bytes) -> PublicKey:
+        """See books.Directory."""
+        firm = self._firms.get(identity)
+        if firm is None:
+            raise Refusal("directory.unknown", "this organisation is not in the network", identity=identity)
+        return firm.keys.signer.public
+
     def anchor(self, notary: bytes) -> NotaryAnchor:
         """See books.Directory."""
         anchor = self._anchors.get(notary)
@@ -107,5 +115,8 @@ def _signer(seed: int, name: str) -> Ed25519Signer:
 
 def _firm(seed: int, name: str) -> Firm:
     signer = _signer(seed, name)
-    keys = Keys(identity=signer.public.identity, signer=signer, vrf=VrfKey(digest("sim vrf", seed, name)))
+    keys = Keys(
+        identity=signer.public.identity, signer=signer, vrf=VrfKey(digest("sim vrf", seed, name)),
+        agree=agreement(digest("sim signer", seed, name)),
+    )  # fmt: skip
     return Firm(name=name, keys=keys)

@@ -50,6 +50,7 @@ class World:
         self.climate = faults
         self.at_rest = False
         self.drafts: dict[bytes, Draft] = {}
+        self._built_from: dict[bytes, bytes] = {}
         self.engine = engine
         self.agenda = Agenda(START_MS)
         self.trace = Trace(keep=keep_trace)
@@ -141,6 +142,9 @@ class World:
         self._plan_partition()
 
     def _built(self, draft: Draft) -> None:
+        """Remember what is built; a draft that commits to sealed views takes the place of the one without."""
+        self.drafts.pop(self._built_from.get(draft.seed, b""), None)
+        self._built_from[draft.seed] = draft.id
         self.drafts[draft.id] = draft
 
     def _delivered(self, sender: bytes, receiver: bytes, body: bytes) -> None:

@@ -16,12 +16,16 @@ from interfirm.node.flows.deliver import (
 from interfirm.node.flows.exercise import exercise
 from interfirm.node.flows.machine import FlowCode
 from interfirm.node.flows.respond import respond
+from interfirm.node.flows.told import collect, listen, watch_contracts
 
 FLOWS: dict[str, FlowCode] = {
     "exercise": exercise,
     "share": share,
     "look-at-claims": look_at_claims,
     "watch-claims": watch_claims,
+    "watch-contracts": watch_contracts,
+    "listen": listen,
+    "collect": collect,
     "compare-clocks": compare_clocks,
     "recover": recover,
     "respond": respond,

@@ -47,10 +47,15 @@ class Session:
         flow, self._opening = self._opening, ""
         return Await(Send(peer=self.peer, session=self.id, flow=flow, body=codec.encode(body)))
 
-    async def receive(self, kind: Any, *, until_ms: int | None = None, who: str = "") -> Any:
-        """The next body as a wire value of `kind` (a union is one too); None when `until_ms` passed first."""
+    async def receive(self, kind: Any, *, until_ms: int | None = None, who: str = "", transaction: bytes = b"") -> Any:
+        """The next body as a wire value of `kind` (a union is one too); None when `until_ms` passed first.
+
+        With a transaction's id, the notary's receipt for it comes as an `Outcome` in the place of the peer's word.
+        """
         self._context.waiting_on = who
-        body: bytes | None = await Await(Receive(session=self.id, peer=self.peer, until_ms=until_ms))
+        body: bytes | None = await Await(
+            Receive(session=self.id, peer=self.peer, until_ms=until_ms, transaction=transaction)
+        )
         self._context.waiting_on = ""
         return None if body is None else codec.decode(body, kind)
 

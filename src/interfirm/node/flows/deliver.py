@@ -65,9 +65,17 @@ def _takes(ctx: Context, delivery: Delivery) -> bool:
     return True
 
 
-def _take(ctx: Context, delivery: Delivery) -> None:
+def _take(ctx: Context, delivery: Delivery, *, again: bool = False) -> None:
+    """Record what is delivered.
+
+    Who leaves another unaware of what binds it is not dealt with, so the seals are checked; not where it is delivered
+    again, long after, when keys may be others.
+    """
+    books: Books = ctx.services.books
     verified = verified_view(ctx, delivery.view, delivery.transaction, delivery.history)
-    ctx.services.books.check_receipt(delivery.receipt, verified.id, verified.view.header.notary)
+    if not again:
+        books.check_seals(verified, delivery.seals)
+    books.check_receipt(delivery.receipt, verified.id, verified.view.header.notary)
     ctx.services.keep_privates(ctx.turn, delivery.privates)
     record(ctx, verified, delivery.receipt)
 
@@ -232,7 +240,7 @@ async def recover(ctx: Context, arguments: bytes) -> int:
         while True:
             given = await _answer(ctx, asked.peer, "give-again", TransactionWanted(after=after), TransactionsGiven)
             for delivery in given.deliveries:
-                await ctx.once("record", partial(_take, ctx, delivery), None)
+                await ctx.once("record", partial(_take, ctx, delivery, again=True), None)
                 count += 1
             if not given.after:
                 return count

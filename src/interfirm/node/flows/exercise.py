@@ -11,12 +11,14 @@ from interfirm.base.time import Instant, Window
 from interfirm.base.values import Value
 from interfirm.contracts.types import Command, Create, Exercise
 from interfirm.ledger import signing
+from interfirm.ledger.authority import scope_of
 from interfirm.ledger.builder import Draft
+from interfirm.ledger.seals import needs_seals
 from interfirm.ledger.types import TransactionSignature
 from interfirm.ledger.verification import Verified, check_signer
 from interfirm.node.books import Books, Plan, consumed_by, inputs_of
-from interfirm.node.flows.context import Cancelled, Context, Session
-from interfirm.node.flows.finality import receipt_or_never
+from interfirm.node.flows.context import Cancelled, Context
+from interfirm.node.flows.finality import receipt_or_never, word_or_outcome
 from interfirm.node.flows.messages import (
     ClaimsAsked,
     ClaimsProved,
@@ -24,13 +26,16 @@ from interfirm.node.flows.messages import (
     Delivery,
     Dropped,
     Given,
-    Outcome,
     PrivateValue,
     Proposal,
     Reply,
+    SignedReply,
     Wanted,
+    Word,
+    dropped,
 )
 from interfirm.node.flows.respond import record, verified_view
+from interfirm.node.flows.types import Outcome
 from interfirm.node.services import Services
 from interfirm.notary.wire import read_answer
 
@@ -80,23 +85,19 @@ async def exercise(ctx: Context, arguments: bytes) -> Exercised:
             plan, seed=start.seed, notary=start.notary, window=start.window, proofs=proofs,
             unreachable=asked.unreachable,
         )  # fmt: skip
+        seals = b""
+        if needs_seals(draft):
+            bare = draft
+            seals = await ctx.once("seal", lambda: books.seals(ctx.turn, bare), bytes)
+            draft = books.sealed(draft, seals)
         verified = _own_view(ctx, draft)
         own = await ctx.once("sign", lambda: _sign(books, draft), TransactionSignature | None)
-    talks = {p: ctx.open(p, "respond") for p in draft.signers if p != books.keys.identity}
-    try:
-        # until the notary is asked, nobody but this node holds all signatures
-        signatures = await _gather(ctx, draft, own, talks, asked.note)
-    except Cancelled:
-        await _drop(draft, talks, Refusal("flow.cancelled", "the proposer cancelled"))
-        raise
-    except Refusal as refusal:
-        await _drop(draft, talks, refusal)
-        raise
-    receipt = await _notarise(ctx, draft, signatures, talks)
+    deal = Deal(ctx, draft, seals, own, asked.note)
+    receipt = await deal.receipt()
     with ctx.step("Record"):
         await ctx.once("record", lambda: _record(ctx, verified, receipt), None)
     with ctx.step("Distribute"):
-        await _distribute(ctx, draft, talks, receipt)
+        await _distribute(ctx, draft, seals, receipt)
     return _exercised(draft)
 
 
@@ -170,7 +171,6 @@ def _own_view(ctx: Context, draft: Draft) -> Verified | None:
     verified = verified_view(ctx, books.view(ctx.turn, draft, me), draft.id, ())
     if me in draft.signers:
         check_signer(verified, me)
-        books.check_inputs_known(ctx.turn, verified)
     return verified
 
 
@@ -180,69 +180,152 @@ def _sign(books: Books, draft: Draft) -> TransactionSignature | None:
     return signing.sign(keys.signer, keys.identity, draft.id) if keys.identity in draft.signers else None
 
 
-async def _gather(
-    ctx: Context, draft: Draft, own: TransactionSignature | None, talks: dict[bytes, Session], note: str
-) -> list[TransactionSignature]:
-    """Propose to every other signer at once, then wait for each; the submitter of the request signs last by waiting."""
-    services: Services = ctx.services
-    signatures = [] if own is None else [own]
-    with ctx.step("Gather signatures"), ctx.may_cancel():
-        for party, talk in talks.items():
-            await talk.send(_proposal(ctx, draft, party, note))
-        for party, talk in talks.items():
-            with ctx.step(f"Signature of {services.name_of(party)}"):
-                signatures.append(await _signature(ctx, draft, party, talk))
-    return signatures
+class Deal:
+    """Getting a draft signed by all and accepted: two ways, one receipt.
 
+    Where one other signs and sees everything, it is the last signer: it gets this organisation's signature with the
+    proposal and brings all to the notary, which tells both. Else the signatures are gathered here, and until the notary
+    is asked nobody but this node holds all of them.
+    """
 
-def _proposal(ctx: Context, draft: Draft, party: bytes, note: str) -> Proposal:
-    books: Books = ctx.services.books
-    view = books.view(ctx.turn, draft, party)
-    return Proposal(
-        transaction=draft.id, view=view, history=books.history(ctx.turn, view, party),
-        privates=privates_for(ctx, draft, party), note=note,
-    )  # fmt: skip
+    def __init__(self, ctx: Context, draft: Draft, seals: bytes, own: TransactionSignature | None, note: str) -> None:
+        self.ctx, self.draft, self.seals, self.own, self.note = ctx, draft, seals, own, note
+        self.services: Services = ctx.services
+        self.books = self.services.books
+        others = [party for party in draft.signers if party != self.books.keys.identity]
+        self.talks = {party: ctx.open(party, "respond") for party in others}
 
+    async def receipt(self) -> bytes:
+        """The receipt, or the refusal of who said no once it is sure that the draft is never accepted."""
+        last = self._last()
+        if last is not None:
+            return await self._through(last)
+        try:
+            signatures = await self._gather()
+        except Cancelled:
+            await self._drop(Refusal("flow.cancelled", "the proposer cancelled"))
+            raise
+        except Refusal as refusal:
+            await self._drop(refusal)
+            raise
+        return await self._notarise(signatures)
 
-async def _signature(ctx: Context, draft: Draft, party: bytes, talk: Session) -> TransactionSignature:
-    services: Services = ctx.services
-    until_ms = draft.header.window.upper.ms
-    reply = await talk.receive(Reply, until_ms=until_ms, who=services.name_of(party))
-    if isinstance(reply, Wanted):
-        view = services.books.view(ctx.turn, draft, party)
-        await talk.send(Given(history=services.books.history(ctx.turn, view, party, all_of_it=True)))
-        reply = await talk.receive(Reply, until_ms=until_ms, who=services.name_of(party))
-    if reply is None:
-        raise Refusal("flow.no-answer", "a signer did not answer in time", party=services.name_of(party))
-    if isinstance(reply, (Declined, Wanted)):
-        code = reply.code if isinstance(reply, Declined) else "ledger.history"
-        reason = reply.reason if isinstance(reply, Declined) else "the history given was not enough"
-        raise Refusal("flow.declined", reason, party=services.name_of(party), rule=code)
-    signature: TransactionSignature = reply.signature
-    if signature.identity != party:
-        raise Refusal("signature.identity", "signed as somebody else", party=services.name_of(party))
-    signing.check_signature(signature, draft.id)
-    return signature
+    def _last(self) -> bytes | None:
+        """The one other signer, where it sees all of the draft."""
+        if self.own is None or len(self.talks) != 1:
+            return None
+        (party,) = self.talks
+        return party if len(scope_of(self.draft.tops[party])) == len(self.draft.nodes) else None
 
+    # the last signer submits ----------------------------------------------------------------------------------------
 
-async def _notarise(
-    ctx: Context, draft: Draft, signatures: list[TransactionSignature], talks: dict[bytes, Session]
-) -> bytes:
-    """The receipt; the notary's refusal once it is sure that no copy of the request can still be accepted."""
-    books: Books = ctx.services.books
-    try:
-        with ctx.step("Notarise"):
-            request = books.request(ctx.turn, draft, signatures)
-            answer = read_answer(await ctx.notary(draft.header.notary, request))
-            books.check_receipt(answer.receipt, draft.id, draft.header.notary)
-            return answer.receipt
-    except Refusal as refusal:
-        signed = books.keys.identity in draft.signers
-        receipt = await receipt_or_never(ctx, draft.header, draft.id, signed=signed)
-        if receipt:
-            return receipt
-        await _drop(draft, talks, refusal)
-        raise
+    async def _through(self, party: bytes) -> bytes:
+        """Let the other sign and submit; from the proposal on, only the notary's word ends the matter."""
+        assert self.own is not None
+        try:
+            with self.ctx.step("Gather signatures"), self.ctx.may_cancel():
+                await self.talks[party].send(self._proposal(party, (self.own,)))
+                with self.ctx.step(f"Signature of {self.services.name_of(party)}"):
+                    word = await self._word(party)
+            if isinstance(word, SignedReply):
+                return await self._notarise([self.own, self._checked(word.signature, party)])
+            return word.receipt
+        except (Cancelled, Refusal) as reason:
+            receipt = await receipt_or_never(self.ctx, self.draft.header, self.draft.id, signed=True)
+            if receipt:
+                return receipt
+            cancelled = Refusal("flow.cancelled", "the proposer cancelled")
+            await self._drop(reason if isinstance(reason, Refusal) else cancelled)
+            raise
+
+    async def _word(self, party: bytes) -> SignedReply | Outcome:
+        """The receipt, or a signature from who leaves the submitting to this node; a refusal for everything else."""
+        draft, who = self.draft, self.services.name_of(party)
+        word = await word_or_outcome(self.ctx, self.talks[party], Word, draft.header, draft.id, who=who)
+        if isinstance(word, Wanted):
+            await self.talks[party].send(self._given(party))
+            word = await word_or_outcome(self.ctx, self.talks[party], Word, draft.header, draft.id, who=who)
+        if isinstance(word, Outcome):
+            self.books.check_receipt(word.receipt, draft.id, draft.header.notary)
+            return word
+        if isinstance(word, Dropped):  # the notary's no to the last signer
+            raise Refusal(word.code, word.reason, **word.values)
+        if not isinstance(word, SignedReply):
+            raise self._no(word, party)
+        return word
+
+    # signatures gathered here ---------------------------------------------------------------------------------------
+
+    async def _gather(self) -> list[TransactionSignature]:
+        """Propose to every other signer at once, then wait for each."""
+        signatures = [] if self.own is None else [self.own]
+        with self.ctx.step("Gather signatures"), self.ctx.may_cancel():
+            for party, talk in self.talks.items():
+                await talk.send(self._proposal(party))
+            for party in self.talks:
+                with self.ctx.step(f"Signature of {self.services.name_of(party)}"):
+                    signatures.append(await self._signature(party))
+        return signatures
+
+    async def _signature(self, party: bytes) -> TransactionSignature:
+        talk, who = self.talks[party], self.services.name_of(party)
+        until_ms = self.draft.header.window.upper.ms
+        reply = await talk.receive(Reply, until_ms=until_ms, who=who)
+        if isinstance(reply, Wanted):
+            await talk.send(self._given(party))
+            reply = await talk.receive(Reply, until_ms=until_ms, who=who)
+        if not isinstance(reply, SignedReply):
+            raise self._no(reply, party)
+        return self._checked(reply.signature, party)
+
+    async def _notarise(self, signatures: list[TransactionSignature]) -> bytes:
+        """The receipt; the notary's refusal once it is sure that no copy of the request can still be accepted."""
+        ctx, draft = self.ctx, self.draft
+        try:
+            with ctx.step("Notarise"):
+                request = self.books.request(ctx.turn, draft, signatures, self.seals)
+                answer = read_answer(await ctx.notary(draft.header.notary, request))
+                self.books.check_receipt(answer.receipt, draft.id, draft.header.notary)
+                return answer.receipt
+        except Refusal as refusal:
+            receipt = await receipt_or_never(ctx, draft.header, draft.id, signed=self.own is not None)
+            if receipt:
+                return receipt
+            await self._drop(refusal)
+            raise
+
+    # words ----------------------------------------------------------------------------------------------------------
+
+    def _proposal(self, party: bytes, signatures: tuple[TransactionSignature, ...] = ()) -> Proposal:
+        view = self.books.view(self.ctx.turn, self.draft, party)
+        return Proposal(
+            transaction=self.draft.id, view=view, history=self.books.history(self.ctx.turn, view, party),
+            privates=privates_for(self.ctx, self.draft, party), note=self.note, seals=self.seals,
+            signatures=signatures,
+        )  # fmt: skip
+
+    def _given(self, party: bytes) -> Given:
+        view = self.books.view(self.ctx.turn, self.draft, party)
+        return Given(history=self.books.history(self.ctx.turn, view, party, all_of_it=True))
+
+    def _checked(self, signature: TransactionSignature, party: bytes) -> TransactionSignature:
+        if signature.identity != party:
+            raise Refusal("signature.identity", "signed as somebody else", party=self.services.name_of(party))
+        signing.check_signature(signature, self.draft.id)
+        return signature
+
+    def _no(self, word: Declined | Wanted | None, party: bytes) -> Refusal:
+        """What no signature means."""
+        who = self.services.name_of(party)
+        if word is None:
+            return Refusal("flow.no-answer", "a signer did not answer in time", party=who)
+        if isinstance(word, Wanted):
+            return Refusal("flow.declined", "the history given was not enough", party=who, rule="ledger.history")
+        return Refusal("flow.declined", word.reason, party=who, rule=word.code)
+
+    async def _drop(self, refusal: Refusal) -> None:
+        for talk in self.talks.values():
+            await talk.send(dropped(self.draft.id, refusal))
 
 
 def _record(ctx: Context, verified: Verified | None, receipt: bytes) -> None:
@@ -251,25 +334,18 @@ def _record(ctx: Context, verified: Verified | None, receipt: bytes) -> None:
     ctx.turn.release_locks(ctx.flow)
 
 
-async def _distribute(ctx: Context, draft: Draft, talks: dict[bytes, Session], receipt: bytes) -> None:
-    """Signers get the receipt; other informees get their view with it."""
+async def _distribute(ctx: Context, draft: Draft, seals: bytes, receipt: bytes) -> None:
+    """Informees that did not sign get their view with the receipt; the notary sends it to those who did."""
     books: Books = ctx.services.books
-    for talk in talks.values():
-        await talk.send(Outcome(transaction=draft.id, receipt=receipt))
     for party in draft.informees:
-        if party in talks or party == books.keys.identity:
+        if party in draft.signers or party == books.keys.identity:
             continue
         view = books.view(ctx.turn, draft, party)
-        history = books.history(ctx.turn, view, party)
-        privates = privates_for(ctx, draft, party)
-        await ctx.open(party, "take-delivery").send(
-            Delivery(transaction=draft.id, view=view, history=history, receipt=receipt, privates=privates)
-        )
-
-
-async def _drop(draft: Draft, talks: dict[bytes, Session], refusal: Refusal) -> None:
-    for talk in talks.values():
-        await talk.send(Dropped(transaction=draft.id, code=refusal.code, reason=refusal.message))
+        delivery = Delivery(
+            transaction=draft.id, view=view, history=books.history(ctx.turn, view, party), receipt=receipt,
+            privates=privates_for(ctx, draft, party), seals=seals,
+        )  # fmt: skip
+        await ctx.open(party, "take-delivery").send(delivery)
 
 
 def privates_for(ctx: Context, draft: Draft, party: bytes) -> tuple[PrivateValue, ...]:

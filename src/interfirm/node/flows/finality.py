@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from interfirm.base.errors import Refusal
 from interfirm.ledger import signing
 from interfirm.ledger.types import Header
-from interfirm.node.flows.context import Context
+from interfirm.node.flows.context import Context, Session
+from interfirm.node.flows.types import Outcome
 from interfirm.node.services import Services
 from interfirm.notary.types import Ask, Said, Withdraw
 from interfirm.notary.wire import Answered, read_answer
 
 GRACE_MS = 30_000
 """How long after a window's end to leave the notary alone, and how long between two questions."""
+POLL_MS_MIN, POLL_MS_MAX = 10_000, 10 * 60_000
+"""How long to wait for a word before the notary is asked, at first and at last."""
+
+
+async def word_or_outcome(
+    ctx: Context, talk: Session, kind: Any, header: Header, transaction: bytes, *, who: str
+) -> Any:
+    """The peer's next word (of `kind`), or an `Outcome` by the notary; None once it can never be accepted any more.
+
+    The notary sends the receipt to every listed signer by itself; it is asked only where nothing comes for a while.
+    """
+    wait_ms = POLL_MS_MIN
+    while True:
+        word = await talk.receive(kind, until_ms=ctx.now_ms + wait_ms, who=who, transaction=transaction)
+        if word is not None:
+            return word
+        answer = await _asked(ctx, header, transaction)
+        if answer is not None and isinstance(answer.answer, Said):
+            if answer.answer.answer is not None:
+                return Outcome(transaction=transaction, receipt=answer.receipt)
+            if answer.answer.time >= header.window.upper:
+                return None
+        wait_ms = min(2 * wait_ms, POLL_MS_MAX)
 
 
 async def receipt_or_never(ctx: Context, header: Header, transaction: bytes, *, signed: bool) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.node.flows.context import Cancelled, Context
@@ -32,7 +33,9 @@ from interfirm.node.flows.types import (
     FlowMessage,
     HeardMessage,
     HeardNotary,
+    HeardReceipt,
     Once,
+    Outcome,
     Receive,
     Send,
     SendMessage,
@@ -99,6 +102,7 @@ class FlowEngine:
         self._services = services
         self._running: dict[str, _Running] = {}
         self._waiting_notary: dict[bytes, str] = {}
+        self._waiting_receipt: dict[bytes, str] = {}
         self._turn: Turn
         self._now_ms = 0
         self._effects: list[Effect] = []
@@ -123,6 +127,8 @@ class FlowEngine:
                 self._hear(event.peer, event.message)
             case HeardNotary():
                 self._answered(event.request, event.answer)
+            case HeardReceipt():
+                self._accepted(event)
             case AnsweredPerson():
                 self._decided(event)
             case AskedCancel():
@@ -141,7 +147,12 @@ class FlowEngine:
             running.coroutine.close()
         self._running.clear()
         self._waiting_notary.clear()
+        self._waiting_receipt.clear()
         self._services.take_started()
+
+    def is_running(self, kind: str) -> bool:
+        """Whether a flow of this kind is under way."""
+        return any(running.record.kind == kind for running in self._running.values())
 
     def progress(self, flow: str) -> Any:
         """The progress of a flow in memory, or None."""
@@ -279,6 +290,8 @@ class FlowEngine:
         flow = running.record.id
         running.waiting = request
         if isinstance(request, Receive):
+            if request.transaction:
+                self._waiting_receipt[request.transaction] = flow
             if request.until_ms is not None:
                 self._turn.set_timer(Timer(flow=flow, at_ms=request.until_ms, key=request.session.hex()))
             mail = self._turn.blobs(_MAIL + request.session.hex(), limit=1)
@@ -322,6 +335,7 @@ class FlowEngine:
         request = running.waiting
         assert request is not None
         if isinstance(request, Receive):
+            self._waiting_receipt.pop(request.transaction, None)
             self._turn.clear_timer(running.record.id, request.session.hex())
         self._append(running, _pack([_name(request), value]))
         self._advance(running, value)
@@ -381,6 +395,12 @@ class FlowEngine:
         self._turn.delete_notary_request(request)
         if flow is not None and flow in self._running:
             self._resume(self._running[flow], answer)
+
+    def _accepted(self, event: HeardReceipt) -> None:
+        running = self._running.get(self._waiting_receipt.get(event.transaction, ""))
+        if running is not None:
+            word = Outcome(transaction=event.transaction, receipt=event.receipt)
+            self._resume(running, codec.encode(word))
 
     def _decided(self, event: AnsweredPerson) -> None:
         item = self._turn.inbox_item(event.item)

@@ -9,6 +9,7 @@ from interfirm.base.time import Window
 from interfirm.base.values import Hash32, Wire
 from interfirm.contracts.types import ContractRef, CreateCommand, ExerciseCommand
 from interfirm.ledger.types import Disclosure, Notarised, TransactionSignature, View
+from interfirm.node.flows.types import Outcome
 
 
 class PrivateValue(Wire, frozen=True):
@@ -21,13 +22,19 @@ class PrivateValue(Wire, frozen=True):
 
 
 class Proposal(Wire, frozen=True, tag="proposal"):
-    """Sign this transaction, or say why not: your view, the history you may lack, private values you may see."""
+    """Sign this transaction, or say why not: your view, the history you may lack, private values you may see.
+
+    `seals` are the sealed views it commits to. Where `signatures` are all the others, you are the last signer: bring it
+    to the notary.
+    """
 
     transaction: Hash32
     view: View
     history: tuple[Notarised, ...]
     privates: tuple[PrivateValue, ...] = ()
     note: str = ""
+    seals: bytes = b""
+    signatures: tuple[TransactionSignature, ...] = ()
 
 
 class SignedReply(Wire, frozen=True, tag="signed"):
@@ -62,19 +69,13 @@ class HistoryWanted(Wire, frozen=True, tag="history-wanted"):
     transaction: Hash32
 
 
-class Outcome(Wire, frozen=True, tag="outcome"):
-    """The transaction was accepted: here is the receipt."""
-
-    transaction: Hash32
-    receipt: bytes
-
-
 class Dropped(Wire, frozen=True, tag="dropped"):
-    """The transaction will not be: who said no, and why."""
+    """The transaction will not be: the code of the rule, a reason for people, and the values."""
 
     transaction: Hash32
     code: str
     reason: str
+    values: dict[str, Any]
 
 
 class Delivery(Wire, frozen=True, tag="delivery"):
@@ -85,6 +86,7 @@ class Delivery(Wire, frozen=True, tag="delivery"):
     history: tuple[Notarised, ...]
     receipt: bytes
     privates: tuple[PrivateValue, ...] = ()
+    seals: bytes = b""
 
 
 class Shared(Wire, frozen=True, tag="shared"):
@@ -126,9 +128,17 @@ class TransactionsGiven(Wire, frozen=True, tag="transactions-given"):
 
 
 Reply = SignedReply | Declined | Wanted
+Word = SignedReply | Declined | Wanted | Outcome | Dropped
+"""What a last signer may say to the proposer."""
 OutcomeOrDropped = Outcome | Dropped | Given
 
 
 def declined(refusal: Refusal) -> Declined:
     """A refusal as it is told to a peer."""
     return Declined(code=refusal.code, reason=refusal.message, values=refusal.as_plain()["values"])
+
+
+def dropped(transaction: bytes, refusal: Refusal) -> Dropped:
+    """The end of a transaction as it is told to a peer."""
+    values = refusal.as_plain()["values"]
+    return Dropped(transaction=transaction, code=refusal.code, reason=refusal.message, values=values)

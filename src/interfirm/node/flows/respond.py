@@ -8,29 +8,43 @@ import msgspec
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.contracts.types import Create, Exercise
+from interfirm.base.values import Value
+from interfirm.contracts.types import ContractRef, Create, Exercise
 from interfirm.ledger import signing
 from interfirm.ledger.types import Notarised, TransactionSignature, View
 from interfirm.ledger.verification import Verified, check_signer, verify_view
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
-from interfirm.node.flows.finality import GRACE_MS, receipt_or_never
+from interfirm.node.flows.finality import receipt_or_never, word_or_outcome
 from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import (
     Dropped,
     Given,
-    Outcome,
     OutcomeOrDropped,
     Proposal,
     SignedReply,
     Wanted,
+    dropped,
 )
 from interfirm.node.flows.messages import declined as refused
+from interfirm.node.flows.types import AskedFlow, Outcome
 from interfirm.node.policy import Verdict, declined
 from interfirm.node.services import Services
+from interfirm.notary.requests import shows_all
+from interfirm.notary.wire import read_answer
+
+
+class WatchedContracts(Value, frozen=True):
+    """Contracts at a notary to be told of; arguments of the flow `watch-contracts`."""
+
+    notary: bytes
+    refs: tuple[ContractRef, ...]
+
 
 WORDS_COUNT_MAX = 8
 """Messages in the place of an outcome that are read before the notary is asked instead."""
+NEVER = "flow.no-answer"
+"""The window ended, and the notary says that nothing was accepted."""
 
 
 async def respond(ctx: Context, arguments: bytes) -> str:
@@ -42,15 +56,23 @@ async def respond(ctx: Context, arguments: bytes) -> str:
         proposal = codec.decode(opened.body, Proposal)
         with ctx.step("Re-execute"):
             verified = await _verified(ctx, talk, proposal)
-            _check_mine(ctx, verified, await ctx.now())
+            await ctx.once("check", lambda: _check_mine(ctx, verified, proposal), None)
         await _decide(ctx, verified, proposal, services.name_of(opened.peer))
     except Refusal as refusal:
         await talk.send(refused(refusal))
         raise
     with ctx.step("Sign"):
         signature = await ctx.once("sign", lambda: _sign(ctx, services, verified, proposal), TransactionSignature)
-        await talk.send(SignedReply(signature=signature))
+    if is_last(verified, proposal, services.books.keys.identity):
+        return await _submit(ctx, talk, verified, proposal, signature)
+    await talk.send(SignedReply(signature=signature))
     return await _outcome(ctx, talk, verified, services.name_of(opened.peer))
+
+
+def is_last(verified: Verified, proposal: Proposal, me: bytes) -> bool:
+    """Whether this organisation holds all signatures once it has signed, and sees all that the notary asks for."""
+    signed = {signature.identity for signature in proposal.signatures}
+    return bool(signed) and shows_all(verified) and {*signed, me} == verified.scopes.keys()
 
 
 async def _verified(ctx: Context, talk: Session, proposal: Proposal) -> Verified:
@@ -85,12 +107,13 @@ def verified_view(ctx: Context, view: View, transaction: bytes, history: tuple[N
     )
 
 
-def _check_mine(ctx: Context, verified: Verified, now_ms: int) -> None:
+def _check_mine(ctx: Context, verified: Verified, proposal: Proposal) -> None:
+    """What a signer demands beyond what any viewer does; asked once, because keys and time go on."""
     books: Books = ctx.services.books
     check_signer(verified, books.keys.identity)
-    books.check_inputs_known(ctx.turn, verified)
+    books.check_seals(verified, proposal.seals)
     upper = verified.view.header.window.upper.ms
-    if now_ms >= upper:
+    if ctx.now_ms >= upper:
         raise Refusal("ledger.window", "the window has ended", upper_ms=upper)
 
 
@@ -131,13 +154,37 @@ def _sign(ctx: Context, services: Services, verified: Verified, proposal: Propos
     return signing.sign(books.keys.signer, books.keys.identity, verified.id)
 
 
+async def _submit(
+    ctx: Context, talk: Session, verified: Verified, proposal: Proposal, signature: TransactionSignature
+) -> str:
+    """Bring all signatures to the notary, as the one who holds them first; the notary tells the others."""
+    books: Books = ctx.services.books
+    header = verified.view.header
+    reason = None
+    with ctx.step("Notarise"):
+        try:
+            request = books.request(ctx.turn, verified, (*proposal.signatures, signature), proposal.seals)
+            receipt = read_answer(await ctx.notary(header.notary, request)).receipt
+            books.check_receipt(receipt, verified.id, header.notary)
+        except Refusal as refusal:
+            reason = refusal
+    if reason is not None:
+        receipt = await receipt_or_never(ctx, header, verified.id, signed=True)
+        if not receipt:
+            await talk.send(dropped(verified.id, reason))
+    return await _recorded(ctx, verified, receipt, "" if reason is None else reason.code)
+
+
 async def _outcome(ctx: Context, talk: Session, verified: Verified, proposer: str) -> str:
     """Wait for a receipt; without one from the proposer the notary decides, so that nobody can hold a result back."""
-    header = verified.view.header
     with ctx.step("Wait for the outcome"):
         receipt, reason = await _word(ctx, talk, verified, proposer)
-    if not receipt:
-        receipt = await receipt_or_never(ctx, header, verified.id, signed=True)
+    if not receipt and reason != NEVER:
+        receipt = await receipt_or_never(ctx, verified.view.header, verified.id, signed=True)
+    return await _recorded(ctx, verified, receipt, reason)
+
+
+async def _recorded(ctx: Context, verified: Verified, receipt: bytes, reason: str) -> str:
     with ctx.step("Record"):
         if not receipt:
             await ctx.once("drop", lambda: ctx.turn.set_transaction_status(verified.id, "dropped"), None)
@@ -147,24 +194,32 @@ async def _outcome(ctx: Context, talk: Session, verified: Verified, proposer: st
 
 
 async def _word(ctx: Context, talk: Session, verified: Verified, proposer: str) -> tuple[bytes, str]:
-    """The proposer's receipt, or none and why; what is neither receipt nor end says nothing."""
+    """The receipt, or none and why; what is neither receipt nor end says nothing."""
     books: Books = ctx.services.books
     header = verified.view.header
     for _ in range(WORDS_COUNT_MAX):
         try:
-            word = await talk.receive(OutcomeOrDropped, until_ms=header.window.upper.ms + GRACE_MS, who=proposer)
+            word = await word_or_outcome(ctx, talk, OutcomeOrDropped, header, verified.id, who=proposer)
             if isinstance(word, Outcome):
                 books.check_receipt(word.receipt, verified.id, header.notary)
                 return word.receipt, ""
         except Refusal:
             continue
         if word is None or isinstance(word, Dropped):
-            return b"", "flow.no-answer" if word is None else word.code
+            return b"", NEVER if word is None else word.code
     return b"", "flow.message"
 
 
 def record(ctx: Context, verified: Verified, receipt: bytes) -> None:
-    """Record a notarised view and tell whoever watches."""
+    """Record a notarised view and tell whoever watches.
+
+    Of a contract that binds this organisation and can be exercised without its signature, the notary is asked to tell.
+    """
     services: Services = ctx.services
-    made = services.books.record(ctx.turn, verified, receipt, flow=ctx.flow, now_ms=ctx.now_ms)
+    books: Books = services.books
+    made = books.record(ctx.turn, verified, receipt, flow=ctx.flow, now_ms=ctx.now_ms)
     services.recorded(ctx.turn, verified, made, ctx.now_ms)
+    unasked = tuple(ref for ref in made if books.bound_unasked(ctx.turn, verified, ref))
+    if unasked:
+        watched = msgspec.msgpack.encode(WatchedContracts(notary=verified.view.header.notary, refs=unasked))
+        services.start_flow(AskedFlow(id=f"watch-{verified.id.hex()}", kind="watch-contracts", arguments=watched))

@@ -88,11 +88,28 @@ class HeardNotary(Value, frozen=True):
     answer: bytes
 
 
+class HeardReceipt(Value, frozen=True):
+    """A notary says to a listed signer that a transaction was accepted, whoever brought it."""
+
+    transaction: bytes
+    receipt: bytes
+
+
 class Ticked(Value, frozen=True):
     """Time has come to a moment for which something waits."""
 
 
-Event = AskedFlow | AskedCancel | AskedKill | AskedRetry | AnsweredPerson | HeardMessage | HeardNotary | Ticked
+Event = (
+    AskedFlow
+    | AskedCancel
+    | AskedKill
+    | AskedRetry
+    | AnsweredPerson
+    | HeardMessage
+    | HeardNotary
+    | HeardReceipt
+    | Ticked
+)
 
 
 # effects --------------------------------------------------------------------------------------------------------------
@@ -151,11 +168,22 @@ class Send(Value, frozen=True):
 
 
 class Receive(Value, frozen=True):
-    """Wait for the next body of a talk, until a time where one is given (result None when it passed)."""
+    """Wait for the next body of a talk, until a time where one is given (result None when it passed).
+
+    With a transaction's id, a receipt that the notary sends for it is as good as the peer's word: an `Outcome`.
+    """
 
     session: bytes
     peer: bytes
     until_ms: int | None
+    transaction: bytes = b""
+
+
+class Outcome(Wire, frozen=True, tag="outcome"):
+    """The transaction was accepted: here is the receipt."""
+
+    transaction: Hash32
+    receipt: bytes
 
 
 class AskNotary(Value, frozen=True):

@@ -16,6 +16,7 @@ from interfirm.base.errors import Refusal, check
 from interfirm.base.signatures import Ed25519Signer, PublicKey, Signer
 from interfirm.base.values import Value
 from interfirm.base.vrf import VrfKey
+from interfirm.ledger.seals import agreement
 from interfirm.node.identity import sealed
 from interfirm.node.identity.sealed import COST, Cost
 from interfirm.node.identity.types import (
@@ -102,6 +103,10 @@ class KeyStore:
         rotation = Rotation(old=self.public, new=new, signature=signature)
         rotations = (*self._secrets.rotations, rotation)
         return KeyStore(self._secrets.replace(signing_seed=signing_seed, rotations=rotations))
+
+    def agree(self, public: bytes) -> bytes:
+        """The X25519 agreement of the signing key in force with a public key: opens sealed views."""
+        return agreement(self._secrets.signing_seed)(public)
 
     @property
     def public(self) -> PublicKey:

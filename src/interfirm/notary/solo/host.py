@@ -18,11 +18,13 @@ from interfirm.notary.admission import admit, is_idle
 from interfirm.notary.solo.checking import CheckedFirst
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.solo.verifiers import Verifiers
-from interfirm.notary.types import Asked, Tell
+from interfirm.notary.types import Asked, Done, Notarise, Tell
 from interfirm.notary.wire import (
+    Accepted,
     Answered,
     Collect,
     Collected,
+    Handled,
     Heard,
     Listen,
     Told,
@@ -31,9 +33,6 @@ from interfirm.notary.wire import (
     encode_answer,
     refused,
 )
-
-Outcome = tuple[list[bytes], Sequence[tuple[Tell, Told]]]
-"""An encoded answer to each request in order, and what subscribers are to be told, all of it durable."""
 
 REQUESTERS_KEPT_MAX = 4_096
 """Requesters whose rate is remembered before those that have been silent are forgotten."""
@@ -51,9 +50,9 @@ class SoloHost:
 
     def handle(self, requester: bytes, data: bytes, now: Instant) -> bytes:
         """The answer to one request."""
-        return self.handle_batch([(requester, data)], now)[0][0]
+        return self.handle_batch([(requester, data)], now).answers[0]
 
-    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Outcome:
+    def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Handled:
         """Answers to (requester, request block) pairs; what is beyond the queue's limit is refused (`notary.busy`)."""
         wanted = [
             self._read(requester, data, now, waits=place)
@@ -71,7 +70,10 @@ class SoloHost:
         for place, request in enumerate(wanted):
             if isinstance(request, Collect | Listen):
                 answers[place] = self._look(requests[place][0], request)
-        return [encode_answer(answer) for answer in answers if answer is not None], tells
+        return Handled(
+            answers=tuple(encode_answer(answer) for answer in answers if answer is not None), tells=tuple(tells),
+            accepted=tuple(filter(None, (_accepted(request, answers[place]) for place, request in asked))),
+        )  # fmt: skip
 
     def _read(self, requester: bytes, data: bytes, now: Instant, *, waits: int) -> Asked | Collect | Listen | Answered:
         try:
@@ -111,3 +113,12 @@ class SoloHost:
         if self._verifiers is not None:
             self._verifiers.close()
         self.notary.close()
+
+
+def _accepted(asked: Asked, answered: Answered | None) -> Accepted | None:
+    """What the other signers of an accepted transaction are to have."""
+    request = asked.request
+    if not isinstance(request, Notarise) or answered is None or not isinstance(answered.answer, Done):
+        return None
+    signers = tuple(o.line.identity for o in request.lines if o.line.identity != asked.requester)
+    return Accepted(transaction=answered.answer.id, receipt=answered.receipt, signers=signers) if signers else None
