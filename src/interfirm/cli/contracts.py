@@ -22,8 +22,7 @@ def brief(fields: dict[str, Any]) -> str:
     for name, value in fields.items():
         if value in (None, [], {}, ""):
             continue
-        text = " ".join(str(v) for v in value.values()) if isinstance(value, dict) else str(value)
-        shown.append(f"{name}={text[:40]}")
+        shown.append(f"{name}={session.text_of(value)[:40]}")
     return ", ".join(shown)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +42,23 @@ def list_items(state: Annotated[str, typer.Option(help="open, approved or declin
             empty="nothing waits for you",
         ),
     )
+
+
+@app.command()
+def show(item: Id = "") -> None:
+    """Show what an item is about: who proposes it, and what it would make."""
+    name = full_id(item)
+    found = next(i for i in session.ask("inbox.list", state="open")["inbox"] if i["id"] == name)
+    session.show(found, _shown)
+
+
+def _shown(found: dict[str, Any]) -> Any:
+    rows = [["From", found.get("proposer", "")], ["Note", found.get("note", "")]]
+    rows += [["Asked for", f"{a['template']}.{a['choice']}"] for a in found.get("actions", [])]
+    for made in found["creates"]:
+        rows.append(["Makes", made["template"]])
+        rows += [[f"  {name}", session.text_of(value)] for name, value in made["fields"].items()]
+    return session.table_of(f"Inbox item {found['id']}", ["", ""], rows, empty="")
 
 
 @app.command()

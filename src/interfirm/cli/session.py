@@ -84,6 +84,15 @@ def table_of(title: str, columns: list[str], rows: list[list[Any]], *, empty: st
     return found
 
 
+def text_of(value: Any) -> str:
+    """A field's value on one line: an amount with its currency, a list of parts, or as it is."""
+    if isinstance(value, dict):
+        return " ".join(text_of(part) for part in value.values())
+    if isinstance(value, list):
+        return ", ".join(text_of(part) for part in value)
+    return "" if value is None else str(value)
+
+
 def refuse(refusal: Refusal) -> int:
     """Tell a refusal and return its exit code."""
     plain = refusal.as_plain()

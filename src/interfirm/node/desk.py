@@ -17,7 +17,7 @@ from interfirm.base.time import Day, Instant, Window
 from interfirm.base.values import Value
 from interfirm.contracts import language
 from interfirm.contracts.packages import TemplateCode
-from interfirm.contracts.types import Command, ContractRef, Create, CreateCommand, ExerciseCommand, walk
+from interfirm.contracts.types import Command, ContractRef, Create, CreateCommand, ExerciseCommand, TemplateId, walk
 from interfirm.ledger.authority import required_signers
 from interfirm.ledger.private import commit_private
 from interfirm.ledger.proof import ReceiptBundle, prove_fields
@@ -435,10 +435,19 @@ def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
         items = turn.inbox(state=arguments.get("state", "open"))
     return {
         "inbox": [
-            {"id": i.id, "kind": i.kind, "state": i.state, "created_ms": i.created_ms, "reason": i.reason, **i.summary}
+            {
+                "id": i.id, "kind": i.kind, "state": i.state, "created_ms": i.created_ms, "reason": i.reason,
+                **i.summary, "creates": [_made(desk, *made) for made in i.summary.get("creates", [])],
+            }
             for i in items
         ]
-    }
+    }  # fmt: skip
+
+
+def _made(desk: Desk, package: bytes, name: str, payload: Any) -> Answer:
+    """A contract that would be made, with its fields as people write them."""
+    code = desk.engine.template(TemplateId(package=package, name=name))
+    return {"template": desk.template_name(code), "fields": desk.forms.write(code.read(payload, None))}
 
 
 def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:

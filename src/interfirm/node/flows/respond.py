@@ -136,10 +136,14 @@ def summary_of(ctx: Context, verified: Verified, note: str, proposer: str) -> di
     shown = []
     for action in verified.actions:
         name = action.choice if isinstance(action, Exercise) else type(action).__name__.lower()
-        made = [n.action.template.name for n in verified.nodes if isinstance(n.action, Create)]
-        shown.append({"template": action.template.name, "choice": name, "creates": made})
+        shown.append({"template": action.template.name, "choice": name})
+    made = [
+        [n.action.template.package, n.action.template.name, n.action.payload]
+        for n in verified.nodes
+        if isinstance(n.action, Create)
+    ]
     return {
-        "proposer": proposer, "note": note, "transaction": verified.id.hex(), "actions": shown,
+        "proposer": proposer, "note": note, "transaction": verified.id.hex(), "actions": shown, "creates": made,
         "notary": services.name_of(verified.view.header.notary),
     }  # fmt: skip
 
