@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 UV := .venv/bin/uv
 RUN := .venv/bin
 
-.PHONY: demo test setup lint types imports docs bench format clean help
+.PHONY: demo test setup lint types imports docs engine bench format clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ format: setup ## rewrite the code in house style
 
 docs: setup ## write docs/reference from the code
 	$(RUN)/python tools/reference.py
+
+engine: setup ## the pinned consensus engine of a notary cluster (needs Go)
+	@$(RUN)/python -m interfirm.runtime.engine
 
 bench: setup ## all benchmarks, as a table
 	$(RUN)/interfirm bench all

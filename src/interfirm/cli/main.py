@@ -24,6 +24,7 @@ from interfirm.cli.inbox import app as inbox_app
 from interfirm.cli.invoice import app as invoice_app
 from interfirm.cli.network import app as network_app
 from interfirm.cli.network import node_app
+from interfirm.cli.notary import app as notary_app
 from interfirm.cli.proof import app as proof_app
 from interfirm.cli.report import app as report_app
 from interfirm.cli.sim import sim
@@ -39,6 +40,7 @@ app = typer.Typer(
 for name, group in (
     ("network", network_app),
     ("node", node_app),
+    ("notary", notary_app),
     ("invoice", invoice_app),
     ("report", report_app),
     ("inbox", inbox_app),

@@ -11,7 +11,7 @@ from interfirm.base.hashing import digest
 from interfirm.base.time import Instant
 from interfirm.notary.cometbft.application import Application, Finalized
 from interfirm.notary.cometbft.envelope import seal_envelope
-from interfirm.notary.cometbft.types import ClusterGenesis, Proven, Snapshot, Validator
+from interfirm.notary.cometbft.types import ClusterGenesis, Proven, Snapshot, StateStore, Validator
 from interfirm.notary.machine import notary_id
 from interfirm.notary.types import Answer, Request
 from interfirm.notary.wire import Wanted
@@ -35,10 +35,15 @@ class MemoryStore:
         self._staged: tuple[int, dict[tuple[str, bytes], bytes], bytes] | None = None
 
     def get(self, space: str, key: bytes) -> bytes | None:
-        return self.state.get((space, key))
+        state = self.state if self._staged is None else self._staged[1]
+        return state.get((space, key))
+
+    def discard(self) -> None:
+        self._staged = None
 
     def apply(self, height: int, changes: Mapping[tuple[str, bytes], bytes | None]) -> bytes:
         assert height == self.height + 1
+        self._staged = None
         state = {**self.state, **{k: v for k, v in changes.items() if v is not None}}
         for name in [name for name, value in changes.items() if value is None]:
             state.pop(name, None)
@@ -87,8 +92,8 @@ def registrar_envelope(*requests: Wanted, nonce: bytes = b"") -> bytes:
 class Cluster:
     """One validator whose blocks are made by hand."""
 
-    def __init__(self, at: Callable[[str], None] = lambda _: None, store: MemoryStore | None = None) -> None:
-        self.store = store or MemoryStore()
+    def __init__(self, at: Callable[[str], None] = lambda _: None, store: StateStore | None = None) -> None:
+        self.store: StateStore = store or MemoryStore()
         self.application = Application(GENESIS, self.store, at=at)
         self.now = NOW
 
@@ -112,6 +117,7 @@ class Cluster:
     def refusal(self, transaction: bytes) -> str:
         """Why a transaction is no envelope, as check, proposal and block all say."""
         result = self.application.finalize(self.store.height + 1, self.now, [transaction]).results[0]
+        self.store.discard()
         assert result.refusal is not None
         assert result.outcome.refused == result.refusal.code
         with pytest.raises(Refusal) as unchecked:

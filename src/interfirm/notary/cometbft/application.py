@@ -80,9 +80,14 @@ class Application:
 
     @property
     def now(self) -> Instant:
-        """The time of the last committed block; 0 before the first."""
+        """The time of the last judged block; 0 before the first."""
         value = self.store.get(META, machine.TIME)
         return Instant(0 if value is None else codec.decode_plain(value))
+
+    @property
+    def judged_height(self) -> int:
+        """The height of the last judged block, which is decided and all but committed."""
+        return self.store.height if self._staged is None else self._staged.height
 
     def begin(self, chain: str, genesis: bytes, validators: Sequence[tuple[bytes, int]]) -> None:
         """The chain begins; Refusal `cluster.genesis` unless the engine starts from the same as this application."""
@@ -182,6 +187,9 @@ class Application:
         Every transaction gets a result, also one that no validator should have let in.
         """
         self._at("begun")
+        if self._staged is not None:  # the engine was started again before it committed
+            self.store.discard()
+            self._staged = None
         found = list(self._admitted(transactions, max(time, self.now)))
         works = [each for each in found if isinstance(each, Work)]
         judged = self._judge(height, time, works)

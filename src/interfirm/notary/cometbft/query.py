@@ -28,6 +28,7 @@ def answer_query(application: Application, path: str, data: bytes, height: int) 
     if found and found[1] in SPACES:
         return store.prove(found[1], data, height or store.height)
     if path == "/ask":
-        said = questions.answer(codec.decode(data, Ask), Overlay(store), store.height, application.now)
-        return Proven(value=codec.encode(said), height=store.height, operations=())
+        judged = application.judged_height
+        said = questions.answer(codec.decode(data, Ask), Overlay(store), judged, application.now)
+        return Proven(value=codec.encode(said), height=judged, operations=())
     raise Refusal("query.path", "there is nothing to ask for under this path", path=path[:80])

@@ -111,7 +111,7 @@ class Snapshot(Value, frozen=True):
 
 
 class StateStore(Store, Protocol):
-    """A state with a root, of which the last height is durable and one more may be in the making."""
+    """A state with a root, of which the last height is durable and one more may be staged, which `get` then shows."""
 
     @property
     def height(self) -> int:
@@ -123,6 +123,9 @@ class StateStore(Store, Protocol):
 
     def apply(self, height: int, changes: Mapping[tuple[str, bytes], bytes | None]) -> bytes:
         """Stage a height in place of what was staged, and return its root; nothing is durable yet."""
+
+    def discard(self) -> None:
+        """Forget what was staged."""
 
     def commit(self) -> None:
         """Make the staged height durable: state, root and height in one transaction of the database."""

@@ -1,0 +1,163 @@
+"""Submitting to a cluster: envelopes to whichever validator takes them, outcomes from the blocks that hold them.
+
+Nothing here is proof: what a validator says of a block is believed once it is verified against a trust anchor.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.values import Value
+from interfirm.notary.cometbft.rpc import Rpc
+from interfirm.notary.cometbft.types import Outcome
+from interfirm.notary.types import Answer, Refused
+
+POLL_S = 0.05
+_KNOWN = "tx already exists in cache"
+
+
+class Settled(Value, frozen=True):
+    """An envelope in a block: height, place in it, what the chain commits to, and the answers with all their words."""
+
+    height: int
+    index: int
+    outcome: Outcome
+    answers: tuple[Answer, ...]
+
+
+class ClusterClient:
+    """Talks to several validators; for one thread at a time."""
+
+    def __init__(self, addresses: Sequence[str], *, timeout_s: float = 10.0) -> None:
+        self._validators = [Rpc(address, timeout_s=timeout_s) for address in addresses]
+        self._height: int | None = None
+        self._settled: dict[bytes, Settled] = {}
+        self._waiting: set[bytes] = set()
+
+    def submit(self, envelope: bytes) -> bytes:
+        """Hand an envelope to the first validator that takes it; returns its name, the hash of its bytes.
+
+        Raises the validators' refusal where it is none that could be judged (`envelope.*`, `signature.*`,
+        `notary.rate`), or `cluster.unreachable` where none of them answers. Twice is harmless.
+        """
+        name = hashlib.sha256(envelope).digest()
+        if self._height is None:
+            self._height = self.height()
+        self._waiting.add(name)
+        troubles = []
+        for validator in list(self._validators):
+            try:
+                _check_taken(validator.call("broadcast_tx_sync", tx=envelope))
+                return name
+            except Refusal as refusal:
+                if refusal.code == "rpc.refused" and _KNOWN in refusal.values["data"]:
+                    return name
+                if not refusal.code.startswith("rpc."):
+                    raise
+                troubles.append(f"{validator.address}: {refusal}")
+                self._last(validator)
+        raise Refusal("cluster.unreachable", "no validator took it", troubles=troubles)
+
+    def wait(self, name: bytes, *, timeout_s: float = 30.0) -> Settled:
+        """What became of an envelope that was submitted here; Refusal `cluster.no-outcome` after so long.
+
+        It may still be judged later, until it expires; submitting the same bytes again is harmless.
+        """
+        deadline = time.monotonic() + timeout_s
+        while name not in self._settled:
+            if time.monotonic() > deadline:
+                raise Refusal("cluster.no-outcome", "no block holds it yet", envelope=name, height=self._height)
+            if not self._read_block():
+                time.sleep(POLL_S)
+        return self._settled.pop(name)
+
+    def ask(self, envelope: bytes, *, timeout_s: float = 30.0) -> tuple[Answer, ...]:
+        """Submit, wait, and return the answers; raises the refusal of an envelope that was none."""
+        settled = self.wait(self.submit(envelope), timeout_s=timeout_s)
+        if settled.outcome.refused:
+            raise Refusal(settled.outcome.refused, "the envelope was not admitted", height=settled.height)
+        return settled.answers
+
+    def height(self) -> int:
+        """The last height that the validator asked knows."""
+        return int(self._call("status")["sync_info"]["latest_block_height"])
+
+    def query(self, path: str, data: bytes, *, height: int = 0, prove: bool = False) -> dict[str, Any]:
+        """One validator's answer to a query of the state, as it came; raises the application's refusal."""
+        found: dict[str, Any] = self._call("abci_query", path=path, data=data.hex(), height=height, prove=prove)
+        response: dict[str, Any] = found["response"]
+        if response.get("code"):
+            raise refusal_in(response["log"])
+        return response
+
+    def _read_block(self) -> bool:
+        """Take note of the next block's outcomes; False where there is no next block yet."""
+        height = (self._height or 0) + 1
+        try:
+            block = self._call("block", height=height)["block"]
+            results = self._call("block_results", height=height)
+        except Refusal as refusal:
+            if refusal.code != "rpc.refused":
+                raise
+            return False
+        if int(results["height"]) != height:
+            raise Refusal("rpc.answer", "the validator answered for another height", height=results["height"])
+        for index, data in enumerate(block["data"]["txs"] or ()):
+            name = hashlib.sha256(base64.b64decode(data)).digest()
+            if name in self._waiting:
+                self._waiting.discard(name)
+                self._settled[name] = settled_of(height, index, results["txs_results"][index])
+        self._height = height
+        return True
+
+    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+        """The first answer; one that does not answer is asked last from then on."""
+        for validator in list(self._validators):
+            try:
+                return validator.call(method, **params)
+            except Refusal as refusal:
+                if refusal.code == "rpc.refused":
+                    raise
+                self._last(validator)
+        raise Refusal("cluster.unreachable", "no validator answers", validators=[v.address for v in self._validators])
+
+    def _last(self, validator: Rpc) -> None:
+        self._validators.remove(validator)
+        self._validators.append(validator)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for validator in self._validators:
+            validator.close()
+
+
+def _check_taken(found: dict[str, Any]) -> None:
+    if found["code"]:
+        raise refusal_in(found["log"])
+
+
+def refusal_in(text: str) -> Refusal:
+    """The refusal that a validator wrote into a log."""
+    plain = json.loads(text)
+    return Refusal(plain["code"], plain["reason"], **plain["values"])
+
+
+def settled_of(height: int, index: int, result: dict[str, Any]) -> Settled:
+    """An outcome from a block's results; refusals get back the words that the chain does not commit to."""
+    outcome = codec.decode(base64.b64decode(result["data"] or ""), Outcome)
+    words = json.loads(result.get("log") or "{}") if not outcome.refused else {}
+    answers = tuple(_with_words(answer, words.get(str(place))) for place, answer in enumerate(outcome.answers))
+    return Settled(height=height, index=index, outcome=outcome, answers=answers)
+
+
+def _with_words(answer: Answer, words: dict[str, Any] | None) -> Answer:
+    if isinstance(answer, Refused) and words is not None and words["code"] == answer.code:
+        return answer.replace(message=words["reason"], values=words["values"])
+    return answer

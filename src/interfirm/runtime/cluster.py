@@ -1,0 +1,264 @@
+"""Where everything of a notary cluster lies on disk, and how one is made: N validators, each with its own address.
+
+cluster.json            the genesis of the notary, the engine's version, where each validator listens; public
+node0/config, data      what the engine keeps, its keys among it
+node0/state.db          the application's state
+node0/abci.sock         where the engine finds its application
+node0/*.log, *.pid      what both say, and the numbers of their processes
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.limits import LIMITS
+from interfirm.base.signatures import PublicKey
+from interfirm.base.values import Value
+from interfirm.node.identity.sealed import write_atomically
+from interfirm.notary.cometbft.types import ClusterGenesis, Validator, chain_id
+from interfirm.notary.machine import notary_id
+from interfirm.runtime import engine
+
+FORMAT = 1
+FIRST_ADDRESS = "127.0.0.10"
+VALIDATORS, VALIDATORS_MAX = 7, 64
+P2P_PORT, RPC_PORT = 26656, 26657
+SOCKET = "abci.sock"
+BLOCK_BYTES_MAX = 4 * 1024 * 1024
+
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "rpc": {
+        "max_request_batch_size": 256,
+        "max_body_bytes": 4 * LIMITS.envelope_bytes_max,
+        "timeout_broadcast_tx_commit": "30s",
+    },
+    "p2p": {"pex": False, "flush_throttle_timeout": "10ms", "send_rate": 51_200_000, "recv_rate": 51_200_000},
+    "mempool": {
+        "recheck": True,
+        "size": 20_000,
+        "cache_size": 100_000,
+        "max_tx_bytes": LIMITS.envelope_bytes_max,
+        "max_txs_bytes": 256 * 1024 * 1024,
+    },
+    "consensus": {
+        "timeout_propose": "2s",
+        "timeout_commit": "300ms",
+        "create_empty_blocks": True,
+        "peer_gossip_sleep_duration": "20ms",
+    },
+    "tx_index": {"indexer": "kv"},
+}
+"""What differs from the engine's own defaults, and was measured (docs/adr)."""
+
+
+class Place(Value, frozen=True):
+    """One validator: folder, the engine's node id, and where it listens for its peers and for clients."""
+
+    name: str
+    node: str
+    host: str
+    p2p_port: int = P2P_PORT
+    rpc_port: int = RPC_PORT
+
+    @property
+    def rpc(self) -> str:
+        """The address that clients ask."""
+        return f"http://{self.host}:{self.rpc_port}"
+
+
+class ClusterFile(Value, frozen=True):
+    """`cluster.json`; `genesis` is the canonical block of the cluster's genesis in hex."""
+
+    format: int
+    engine: str
+    genesis: str
+    places: tuple[Place, ...]
+
+
+class ClusterLayout:
+    """A cluster on disk."""
+
+    def __init__(self, folder: Path, file: ClusterFile) -> None:
+        self.folder, self.file = folder, file
+        self.genesis = codec.decode(bytes.fromhex(file.genesis), ClusterGenesis)
+        self.notary_id = notary_id(self.genesis)
+        self.chain_id = chain_id(self.notary_id)
+
+    @classmethod
+    def open(cls, folder: Path) -> ClusterLayout:
+        """The cluster in a folder; Refusal `cluster.missing`, `cluster.damaged` or `cluster.format`."""
+        path = folder / "cluster.json"
+        try:
+            file = msgspec.json.decode(path.read_bytes(), type=ClusterFile)
+        except FileNotFoundError as error:
+            raise Refusal(
+                "cluster.missing", "there is no cluster here; `interfirm notary init` makes one", folder=str(folder)
+            ) from error
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal("cluster.damaged", "the cluster's file cannot be read", path=str(path)) from error
+        if file.format != FORMAT:
+            raise Refusal("cluster.format", "made by another version", format=file.format, expected=FORMAT)
+        return cls(folder, file)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All validators."""
+        return self.file.places
+
+    def home(self, place: Place) -> Path:
+        """A validator's folder."""
+        return self.folder / place.name
+
+    def named(self, name: str) -> Place:
+        """The validator of this name; Refusal `cluster.validator`."""
+        for place in self.places:
+            if place.name == name:
+                return place
+        raise Refusal("cluster.validator", "there is no such validator here", name=name,
+                      known=[p.name for p in self.places])  # fmt: skip
+
+
+def new_cluster(
+    folder: Path,
+    *,
+    network: bytes,
+    registrar: PublicKey,
+    label: str,
+    validators: int = VALIDATORS,
+    first_address: str = FIRST_ADDRESS,
+    version: str = engine.PINNED,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> ClusterLayout:
+    """A cluster of so many validators in a folder that does not exist, each with its own loopback address.
+
+    `settings` change the engine's settings on top of `SETTINGS`. Raises Refusal `cluster.exists`, `cluster.size`,
+    `cluster.address`, `engine.*`; nothing is left behind by a failure.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise Refusal("cluster.exists", "there is something in this folder", folder=str(folder))
+    if not 1 <= validators <= VALIDATORS_MAX:
+        raise Refusal("cluster.size", "a cluster has some validators, not too many", count=validators,
+                      count_max=VALIDATORS_MAX)  # fmt: skip
+    hosts = [str(IPv4Address(first_address) + place) for place in range(validators)]
+    for host in hosts:
+        _check_free(host)
+    program = engine.install(version)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
+    try:
+        _make_homes(program, draft, hosts)
+        genesis = ClusterGenesis(network=network, registrar=registrar, validators=_validators(draft), label=label)
+        chain = _chain_genesis(draft, genesis)
+        places = tuple(_place(draft, f"node{n}", host) for n, host in enumerate(hosts))
+        for place in places:
+            _write_home(draft / place.name, place, places, chain, settings or {})
+        file = ClusterFile(format=FORMAT, engine=version, genesis=codec.encode(genesis).hex(), places=places)
+        written = msgspec.json.format(msgspec.json.encode(file), indent=1)
+        write_atomically(draft / "cluster.json", written, replace=False)
+        if folder.exists():
+            folder.rmdir()
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return ClusterLayout.open(folder)
+
+
+def _check_free(host: str) -> None:
+    for port in (P2P_PORT, RPC_PORT):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise Refusal(
+                    "cluster.address", "this address cannot be listened on; choose others with --first-address",
+                    address=f"{host}:{port}", reason=str(error),
+                ) from error  # fmt: skip
+
+
+def _make_homes(program: Path, folder: Path, hosts: list[str]) -> None:
+    """Let the engine make keys and configuration."""
+    found = subprocess.run(  # noqa: S603 - the engine
+        [str(program), "testnet", "--v", str(len(hosts)), "--o", str(folder), "--starting-ip-address", hosts[0]],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if found.returncode:
+        raise Refusal("cluster.engine", "the engine made no configuration", last=found.stderr.splitlines()[-5:])
+    folder.chmod(0o700)
+
+
+def _validators(folder: Path) -> tuple[Validator, ...]:
+    chain = json.loads((folder / "node0" / "config" / "genesis.json").read_text())
+    return tuple(
+        Validator(key=base64.b64decode(each["pub_key"]["value"]), power=int(each["power"]))
+        for each in chain["validators"]
+    )
+
+
+def _chain_genesis(folder: Path, genesis: ClusterGenesis) -> bytes:
+    """The engine's genesis, naming ours: by the chain id, and as the application's first state."""
+    chain = json.loads((folder / "node0" / "config" / "genesis.json").read_text())
+    chain["chain_id"] = chain_id(notary_id(genesis))
+    chain["consensus_params"]["block"]["max_bytes"] = str(BLOCK_BYTES_MAX)
+    chain["app_state"] = {"genesis": codec.encode(genesis).hex()}
+    return json.dumps(chain, indent=2).encode()
+
+
+def _place(folder: Path, name: str, host: str) -> Place:
+    """The engine's node id is the start of the hash of its node key, which its list of peers spells out."""
+    config = (folder / name / "config" / "config.toml").read_text()
+    peers = re.search(r'^persistent_peers = "(.*)"$', config, re.MULTILINE)
+    assert peers is not None, "the engine wrote its peers"
+    nodes = {peer.partition("@")[2]: peer.partition("@")[0] for peer in peers[1].split(",")}
+    return Place(name=name, node=nodes[f"{host}:{P2P_PORT}"], host=host)
+
+
+def _write_home(
+    home: Path, place: Place, places: tuple[Place, ...], chain: bytes, settings: Mapping[str, Mapping[str, Any]]
+) -> None:
+    path = home / "config" / "config.toml"
+    own: dict[str, dict[str, Any]] = {
+        "": {"proxy_app": f"unix://{SOCKET}", "moniker": place.name},
+        "rpc": {"laddr": f"tcp://{place.host}:{place.rpc_port}"},
+        "p2p": {"laddr": f"tcp://{place.host}:{place.p2p_port}", "persistent_peers": peers_of(place, places)},
+    }
+    text = path.read_text()
+    for changes in (SETTINGS, own, settings):
+        text = with_settings(text, changes)
+    path.write_text(text)
+    (home / "config" / "genesis.json").write_bytes(chain)
+
+
+def peers_of(place: Place, places: tuple[Place, ...]) -> str:
+    """The other validators, as the engine wants them listed."""
+    return ",".join(f"{p.node}@{p.host}:{p.p2p_port}" for p in places if p.name != place.name)
+
+
+def with_settings(text: str, settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """A configuration with settings changed, by section; Refusal `cluster.setting` for one that is not in it."""
+    section, lines, left = "", text.splitlines(), {(s, k): v for s, each in settings.items() for k, v in each.items()}
+    for number, line in enumerate(lines):
+        head = re.fullmatch(r"\[([a-z0-9_.]+)\]", line.strip())
+        if head:
+            section = head[1]
+        name = line.partition("=")[0].strip()
+        if (section, name) in left:
+            lines[number] = f"{name} = {json.dumps(left.pop((section, name)))}"
+    if left:
+        raise Refusal("cluster.setting", "the engine's configuration has no such setting", settings=sorted(left))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,79 @@
+"""The application's process of one validator: `python -m interfirm.runtime.validator CLUSTER-FOLDER NAME`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from interfirm.base.errors import Refusal
+from interfirm.base.time import Instant
+from interfirm.notary.cometbft.abci import Engine, serve
+from interfirm.notary.cometbft.application import Application
+from interfirm.notary.cometbft.snapshots import SNAPSHOT_EVERY as DEFAULT_EVERY
+from interfirm.notary.cometbft.snapshots import Snapshots
+from interfirm.notary.cometbft.sqlite import Database
+from interfirm.runtime.clock import SystemClock
+from interfirm.runtime.cluster import SOCKET, ClusterLayout
+from interfirm.runtime.logs import log
+
+KILL_AT = "INTERFIRM_TEST_KILL_AT"
+"""For tests: `point:count` kills this process when it comes to a point of its blocks for the count-th time."""
+SNAPSHOT_EVERY = "INTERFIRM_SNAPSHOT_EVERY"
+"""After how many heights a validator makes a snapshot of its state, where not as usual."""
+
+
+def open_application(layout: ClusterLayout, name: str) -> Application:
+    """The application of a validator over its own state."""
+    home = layout.home(layout.named(name))
+    path = home / "state.db"
+    every = int(os.environ.get(SNAPSHOT_EVERY, DEFAULT_EVERY))
+    store = Database(path, snapshots=Snapshots(path, home / "snapshots", every=every))
+    return Application(layout.genesis, store, at=_points())
+
+
+def _points() -> Callable[[str], None]:
+    where = os.environ.get(KILL_AT)
+    if where is None:
+        return lambda _: None
+    from interfirm.runtime.bootstrap import killed_at  # all of a node, which a validator does without
+
+    return killed_at(where)
+
+
+async def run(folder: Path, name: str) -> None:
+    """Serve the engine until SIGTERM or SIGINT."""
+    layout = ClusterLayout.open(folder)
+    clock = SystemClock()
+    application = open_application(layout, name)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopped.set)
+    os.chdir(layout.home(layout.named(name)))  # a socket's whole path may be too long for the system
+    server = await serve(Engine(application, lambda: Instant(clock.now_ms())), Path(SOCKET))
+    log.info("validator.started", name=name, height=application.store.height, root=application.store.app_hash.hex())
+    gc.freeze()
+    await stopped.wait()
+    server.close()
+    log.info("validator.stopped", name=name, height=application.store.height)
+
+
+def main() -> int:
+    """Run the process; 0 when it was stopped, 3 when it refused to start."""
+    try:
+        import uvloop
+
+        uvloop.run(run(Path(sys.argv[1]).resolve(), sys.argv[2]))
+    except Refusal as refusal:
+        log.error("validator.refused", **refusal.as_plain())
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Clusters of real engines: they notarise, agree on every root, and lose nothing when killed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from tests.support.cluster import RunningCluster, running_cluster
+from tests.unit.notary.notaries import A, B, Org, create, exercise
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.contracts.types import ContractRef
+from interfirm.notary.cometbft.application import POINTS
+from interfirm.notary.types import Ask, Done, Refused, Said
+from interfirm.runtime import engine
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
+)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    with running_cluster(tmp_path_factory.mktemp("one"), 1) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
+    with running_cluster(tmp_path_factory.mktemp("four"), 4) as found:
+        yield found
+
+
+def made(cluster: RunningCluster, *orgs: Org) -> Done:
+    answer = cluster.settled(cluster.request(create(0, *(orgs or (A,))))).answers[0]
+    assert isinstance(answer, Done), answer
+    return answer
+
+
+def test_a_contract_is_made_and_consumed_once(single: RunningCluster) -> None:
+    ref = ContractRef(made(single).id, 0)
+    first, second = single.settled(single.request(exercise(0, ref, A)), single.request(exercise(0, ref, A))).answers
+    assert isinstance(first, Done)
+    assert isinstance(second, Refused)
+    assert second.code == "notary.consumed"
+    assert second.message
+
+
+def test_the_same_transaction_again_gets_the_same_answer(single: RunningCluster) -> None:
+    request = single.request(create(0, A, B))
+    first = single.settled(request).answers
+    assert single.settled(request, by=B).answers == first
+
+
+def test_an_envelope_that_nobody_could_judge_is_refused_at_the_door(single: RunningCluster) -> None:
+    ask = Ask(kind="unspent", subject=bytes(36))
+    for envelope, code in (
+        (single.envelope(ask, by=Org("stranger")), "envelope.stranger"),
+        (single.envelope(ask, notary=bytes(32)), "envelope.notary"),
+        (b"garbage", "codec.malformed"),
+    ):
+        with pytest.raises(Refusal) as refusal:
+            single.client.submit(envelope)
+        assert refusal.value.code == code
+
+
+def test_the_committed_state_can_be_asked_without_a_block(single: RunningCluster) -> None:
+    done = made(single)
+    response = single.client.query("/ask", codec.encode(Ask(kind="accepted", subject=done.id)))
+    import base64
+
+    said = codec.decode(base64.b64decode(response["value"]), Said)
+    assert said.answer == [done.height, done.time.ms]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_any_point_of_a_block_a_validator_goes_on_from_the_same_root(
+    single: RunningCluster, point: str
+) -> None:
+    ref = ContractRef(made(single).id, 0)
+    before = single.validator("node0").restarts
+    single.stop()
+    single.start(INTERFIRM_TEST_KILL_AT=f"{point}:7")
+    height = single.until(lambda s: s.validators[0].restarts >= before + 4).height
+    single.stop()
+    single.start()
+    single.until_height(height + 3)
+    answer = single.settled(single.request(exercise(0, ref, A))).answers[0]
+    assert isinstance(answer, Done), answer
+
+
+def test_four_validators_agree_on_every_root(four: RunningCluster) -> None:
+    for _ in range(3):
+        made(four, A, B)
+    four.until_height(four.status.height + 1)
+    assert len(four.roots()) == 1
+
+
+def test_with_a_validators_application_killed_the_others_go_on_and_it_catches_up(four: RunningCluster) -> None:
+    ref = ContractRef(made(four).id, 0)
+    for part in ("application", "engine"):
+        four.kill("node2", part)
+        done = four.settled(four.request(create(0, B)), by=B).answers[0]
+        assert isinstance(done, Done)
+        four.until_height(done.height)
+        assert len(four.roots()) == 1
+    assert four.validator("node2").restarts >= 2
+    consumed = four.settled(four.request(exercise(0, ref, A))).answers[0]
+    assert isinstance(consumed, Done), consumed
+
+
+def test_with_everything_killed_at_once_nothing_accepted_is_lost(four: RunningCluster) -> None:
+    done = made(four)
+    for place in four.layout.places:
+        four.kill(place.name, "engine")
+        four.kill(place.name, "application")
+    four.until(lambda s: s.power_up == 4 and s.height > done.height + 2)
+    again = four.settled(Ask(kind="accepted", subject=done.id)).answers[0]
+    assert isinstance(again, Said)
+    assert again.answer == [done.height, done.time.ms]
+    assert len(four.roots()) == 1
+
+
+@pytest.mark.slow
+def test_the_unchanged_application_runs_on_the_later_engine(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if shutil.which("go") is None and not engine.engine_path(engine.ALSO_TESTED).exists():
+        pytest.skip("needs the later engine, or Go to build it")
+    with running_cluster(tmp_path_factory.mktemp("later"), 1, version=engine.ALSO_TESTED) as cluster:
+        ref = ContractRef(made(cluster).id, 0)
+        assert isinstance(cluster.settled(cluster.request(exercise(0, ref, A))).answers[0], Done)

@@ -1,0 +1,148 @@
+"""A cluster of real engines on loopback addresses of its own, run by its supervisor as an operator runs it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.unit.notary.notaries import NETWORK, ORGS, REGISTRAR, A, Ledger, Org
+
+from interfirm.base.time import Instant, Window
+from interfirm.notary.cometbft.client import ClusterClient, Settled
+from interfirm.notary.cometbft.envelope import seal_envelope
+from interfirm.notary.types import Notarise
+from interfirm.notary.wire import Wanted
+from interfirm.runtime import engine
+from interfirm.runtime.cluster import ClusterLayout, new_cluster
+from interfirm.runtime.cluster_status import ClusterStatus, ValidatorStatus, status_of
+
+HOUR_MS = 3_600_000
+PATIENCE_S = 60.0
+
+
+def now() -> Instant:
+    return Instant(time.time_ns() // 1_000_000)
+
+
+def free_address() -> str:
+    """An address of the loopback network that hardly anybody else uses now."""
+    pick = random.SystemRandom()
+    return f"127.{pick.randrange(1, 255)}.{pick.randrange(1, 255)}.10"
+
+
+class RunningCluster:
+    """A cluster whose organisations are registered."""
+
+    def __init__(self, layout: ClusterLayout) -> None:
+        self.layout = layout
+        self.ledger = Ledger(layout.notary_id)
+        self.client = ClusterClient([place.rpc for place in layout.places])
+        self._supervisor: subprocess.Popen[bytes] | None = None
+
+    # processes
+
+    def start(self, **environment: str) -> None:
+        with (self.layout.folder / "run.log").open("ab") as log:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-m", "interfirm.runtime.cluster_run", str(self.layout.folder)],
+                stdout=log, stderr=log, env={**os.environ, **environment},
+            )  # fmt: skip
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        assert self._supervisor is not None
+        self._supervisor.send_signal(how)
+        self._supervisor.wait()
+        self._supervisor = None
+
+    def close(self) -> None:
+        self.client.close()
+        if self._supervisor is not None:
+            self.stop()
+
+    def kill(self, name: str, part: str) -> None:
+        found = getattr(self.validator(name), part)
+        assert found is not None
+        os.kill(found, signal.SIGKILL)
+
+    # what it does
+
+    @property
+    def status(self) -> ClusterStatus:
+        return status_of(self.layout)
+
+    def validator(self, name: str) -> ValidatorStatus:
+        return next(each for each in self.status.validators if each.name == name)
+
+    def until(self, holds: Callable[[ClusterStatus], Any], *, patience_s: float = PATIENCE_S) -> ClusterStatus:
+        """The first status for which this holds."""
+        deadline = time.monotonic() + patience_s
+        while not holds(found := self.status):
+            assert time.monotonic() < deadline, f"still {found}\n{self.log()}"
+            time.sleep(0.05)
+        return found
+
+    def until_height(self, height: int, *names: str) -> ClusterStatus:
+        """All validators (or these) have come to a height."""
+        return self.until(lambda s: all(v.height >= height for v in s.validators if not names or v.name in names))
+
+    def roots(self) -> set[str]:
+        """The app hashes that the validators have at the lowest height all of them know; they must be one."""
+        from interfirm.notary.cometbft.rpc import Rpc
+
+        height = min(each.height for each in self.status.validators)
+        found = set()
+        for place in self.layout.places:
+            rpc = Rpc(place.rpc)
+            found.add(rpc.call("commit", height=height)["signed_header"]["header"]["app_hash"])
+            rpc.close()
+        return found
+
+    def log(self) -> str:
+        return (self.layout.folder / "run.log").read_text()[-2_000:]
+
+    # requests
+
+    def envelope(self, *requests: Wanted, by: Org = A, **changes: Any) -> bytes:
+        options: dict[str, Any] = {
+            "notary": self.layout.notary_id, "signer": by.signer, "identity": by.id,
+            "expires": now().plus_ms(60_000), "nonce": os.urandom(32),
+        }  # fmt: skip
+        return seal_envelope(requests, **(options | changes))
+
+    def settled(self, *requests: Wanted, by: Org = A) -> Settled:
+        return self.client.wait(self.client.submit(self.envelope(*requests, by=by)), timeout_s=PATIENCE_S)
+
+    def request(self, *actions: Any) -> Notarise:
+        """A transaction that may be accepted within the hour."""
+        return self.ledger.request(*actions, at=Window(lower=None, upper=now().plus_ms(HOUR_MS)))
+
+    def register(self) -> None:
+        registrations = [org.registration(self.layout.notary_id) for org in ORGS]
+        self.client.ask(
+            self.envelope(*registrations, signer=REGISTRAR, identity=REGISTRAR.public.identity), timeout_s=PATIENCE_S
+        )
+
+
+@contextmanager
+def running_cluster(folder: Path, validators: int, *, version: str = engine.PINNED) -> Iterator[RunningCluster]:
+    """A cluster that makes blocks and knows the organisations."""
+    layout = new_cluster(
+        folder / "c", network=NETWORK, registrar=REGISTRAR.public, label="tested", validators=validators,
+        first_address=free_address(), version=version,
+    )  # fmt: skip
+    found = RunningCluster(layout)
+    try:
+        found.start()
+        found.until_height(1)
+        found.register()
+        yield found
+    finally:
+        found.close()
