@@ -6,12 +6,14 @@ is staged and becomes durable, all of it, when it is committed; killed in betwee
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
@@ -183,20 +185,18 @@ class Database:
         if self._snapshots is not None:
             self._snapshots.wait()
         self._connection.close()
-        self._lock()
+        self._lock.close()
 
 
-def _lock(path: Path) -> Callable[[], None]:
+def _lock(path: Path) -> IO[bytes]:
     """Hold a lock beside the file for as long as the process lives: readers of snapshots must be able to open it."""
-    import fcntl
-
-    held = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    held = path.with_suffix(".lock").open("wb")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        os.close(held)
+        held.close()
         raise Refusal("store.in-use", "another process has opened this state", file=str(path)) from error
-    return lambda: os.close(held)
+    return held
 
 
 def _unusable(path: Path, error: Exception) -> Refusal:
