@@ -114,7 +114,7 @@ def exercise(turn: Turn, template: TemplateId, n: int) -> None:
         turn.contract(before)
         turn.soft_lock([before], flow, n + 1000, n)
     for place in range(JOURNAL_ROWS):
-        turn.journal_append(flow, place, JOURNAL)
+        turn.journal_append([(flow, place, JOURNAL)])
     for place in range(OUTBOX_ROWS):
         turn.blob_put(space, (OUTBOX_ROWS * n + place).to_bytes(8, "big"), OUTBOX)
     turn.add_transaction(

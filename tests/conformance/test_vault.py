@@ -632,8 +632,8 @@ def test_flows_are_listed_by_start_and_state(vault: Vault) -> None:
 def test_a_journal_is_read_in_its_order_and_forgotten_as_a_whole(vault: Vault) -> None:
     with vault.turn() as turn:
         for n in (0, 1, 2, 10, 9):
-            turn.journal_append("a", n, b"%d" % n)
-        turn.journal_append("b", 0, b"other")
+            turn.journal_append([("a", n, b"%d" % n)])
+        turn.journal_append([("b", 0, b"other")])
         assert turn.journal("a") == [b"0", b"1", b"2", b"9", b"10"]
         turn.delete_journal("a")
         assert turn.journal("a") == []
@@ -643,9 +643,9 @@ def test_a_journal_is_read_in_its_order_and_forgotten_as_a_whole(vault: Vault) -
 def test_a_journal_entry_is_never_written_over(vault: Vault) -> None:
     def turn_that_fails() -> None:
         with vault.turn() as turn:
-            turn.journal_append("a", 0, b"first")
+            turn.journal_append([("a", 0, b"first")])
             with contextlib.suppress(Exception):  # a bug that is caught ends the turn all the same
-                turn.journal_append("a", 0, b"second")
+                turn.journal_append([("a", 0, b"second")])
 
     with pytest.raises(Exception, match=r"(?i)unique"):
         turn_that_fails()

@@ -35,7 +35,7 @@ def watch(operation: str, **arguments: Any) -> dict[str, Any]:
     last: dict[str, Any] = {}
     if session.progress_allowed():
         with Live(console=session.errors, refresh_per_second=8, transient=True) as live:
-            for item in session.ask_stream(operation, **arguments):
+            for item in session.ask_stream(operation, progress=True, **arguments):
                 last = item
                 if "flow" in item:
                     live.update(tree_of(item["flow"]))

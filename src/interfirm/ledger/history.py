@@ -54,12 +54,18 @@ def history_of(
     may not do for a contract that it has not verified. Raises Refusal `ledger.history-limit`, and what `find` raises
     for what is not held.
     """
+    shown = verify_view(view, engine=engine, world=world, network=network)
+    wanted = [*_own(shown, party), *needed(shown, shown.tops)]
+    return history_to(wanted, find=find, engine=engine, world=world, network=network)
+
+
+def history_to(wanted: Sequence[ContractRef], *, find: Find, engine: Engine, world: World, network: bytes) -> History:
+    """How these contracts were made, and what that rests on, as far as a receiver lacks it; see `history_of`."""
     given: set[ContractRef] = set()
     found: list[HistoryItem] = []
-    shown = verify_view(view, engine=engine, world=world, network=network)
     # a stack instead of recursion, because a chain may be thousands of transactions long
     waiting: list[ContractRef | tuple[Verified, tuple[Node, ...], bytes]]
-    waiting = list(reversed([*_own(shown, party), *needed(shown, shown.tops)]))
+    waiting = list(reversed(wanted))
     while waiting:
         step = waiting.pop()
         if isinstance(step, ContractRef):

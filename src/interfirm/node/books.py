@@ -19,9 +19,18 @@ from interfirm.contracts import interpreter, types
 from interfirm.contracts.packages import Engine
 from interfirm.contracts.types import Action, Command, ContractRef, Create, Exercise, walk
 from interfirm.ledger import builder, tree
-from interfirm.ledger.authority import tops_of
+from interfirm.ledger.authority import history_needed, tops_of
 from interfirm.ledger.builder import Draft
-from interfirm.ledger.history import History, HistoryItem, history_of, lowest_view, narrowed, verify_history
+from interfirm.ledger.history import (
+    History,
+    HistoryItem,
+    history_of,
+    history_to,
+    lowest_view,
+    narrowed,
+    needed,
+    verify_history,
+)
 from interfirm.ledger.receipts.cose import verify_receipt
 from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.ledger.seals import Agree, check_seals, committed, make_seals, merged, open_seals
@@ -33,7 +42,7 @@ from interfirm.ledger.types import (
     TransactionSignature,
     View,
 )
-from interfirm.ledger.verification import Verified, names_from, verify_view
+from interfirm.ledger.verification import Verified, names_from, verify_built, verify_view
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract, StoredTransaction, TransactionStatus
 from interfirm.notary.requests import request_of
@@ -71,6 +80,8 @@ class Plan(Value, frozen=True):
     claims: dict[bytes, tuple[bytes, ...]]
 
 
+DISCLOSURES_KEPT_MAX = 4_096
+"""Contracts kept in memory as others are shown them; a flow asks for the same one several times."""
 _DISCLOSED = "disclosed"
 _GIVEN = "history-given"
 _ITEMS, _ITEM_OF = "history-items", "history-item-of"
@@ -86,6 +97,11 @@ class Books:
         self.directory = directory
         self.network = network
         self._receipts: dict[bytes, bytes] = {}
+        self._disclosures: dict[ContractRef, Disclosure] = {}
+
+    def forget(self) -> None:
+        """Drop what is remembered of the vault, after a turn that was rolled back."""
+        self._disclosures.clear()
 
     # reading ------------------------------------------------------------------------------------------------------
 
@@ -101,6 +117,15 @@ class Books:
 
     def disclosure(self, turn: Turn, ref: ContractRef) -> Disclosure:
         """A contract with what proves it to somebody else; Refusal `vault.unknown` where it is not held."""
+        found = self._disclosures.get(ref)
+        if found is None:
+            found = self._read_disclosure(turn, ref)
+            if len(self._disclosures) >= DISCLOSURES_KEPT_MAX:
+                self._disclosures.clear()
+            self._disclosures[ref] = found
+        return found
+
+    def _read_disclosure(self, turn: Turn, ref: ContractRef) -> Disclosure:
         stored = turn.contract(ref)
         if stored is None:
             data = turn.blob_get(_DISCLOSED, codec.encode(ref))
@@ -249,6 +274,14 @@ class Books:
 
         return request_of(whole, signatures, salts=salt if isinstance(whole, Draft) else None, seals=seals)
 
+    def own_view(self, turn: Turn, draft: Draft) -> Verified:
+        """What this organisation sees of its own draft."""
+        me = self.keys.identity
+        return verify_built(
+            self.view(turn, draft, me), draft.tops[me], draft.skeleton, draft.proofs, engine=self.engine,
+            world=self.world(turn),
+        )  # fmt: skip
+
     def view_for(self, turn: Turn, own: View, party: bytes) -> View | None:
         """The part of a held view that the party may see, or None where it may see nothing of it."""
         verified = verify_view(own, engine=self.engine, world=self.world(turn), network=self.network)
@@ -366,8 +399,18 @@ class Books:
 
     # history ------------------------------------------------------------------------------------------------------
 
-    def history(self, turn: Turn, view: View, party: bytes, *, all_of_it: bool = False) -> History:
-        """The ancestors that the party needs for this view and lacks; remembers what was given to whom."""
+    def history_for(self, turn: Turn, draft: Draft, party: bytes, *, all_of_it: bool = False) -> History:
+        """The ancestors that the party needs for its view of a draft and lacks; remembers what was given to whom."""
+        scopes = {opening.line.identity: frozenset(opening.line.scope) for opening in draft.lines}
+        wanted = [self.disclosure(turn, ref).origin for ref in history_needed(draft.tops[party], scopes)]
+        return self._history(turn, wanted, party, all_of_it=all_of_it)
+
+    def history(self, turn: Turn, view: View, party: bytes) -> History:
+        """All ancestors that the party needs for a view."""
+        shown = verify_view(view, engine=self.engine, world=self.world(turn), network=self.network)
+        return self._history(turn, needed(shown, shown.tops), party, all_of_it=True)
+
+    def _history(self, turn: Turn, wanted: Sequence[ContractRef], party: bytes, *, all_of_it: bool) -> History:
         given: set[ContractRef] = set()
 
         def find(ref: ContractRef) -> HistoryItem | None:
@@ -376,7 +419,7 @@ class Books:
             given.add(ref)
             return self._history_item(turn, ref)
 
-        found = history_of(view, find=find, engine=self.engine, world=self.world(turn), network=self.network)
+        found = history_to(wanted, find=find, engine=self.engine, world=self.world(turn), network=self.network)
         for ref in given:
             turn.blob_put(_GIVEN, party + codec.encode(ref), b"")
         return found

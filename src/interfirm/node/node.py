@@ -33,7 +33,7 @@ from interfirm.node.network import machine as sessions_machine
 from interfirm.node.network import types as net
 from interfirm.node.network.frames import Message
 from interfirm.node.notices import note
-from interfirm.node.sessions_store import kept_sessions, store
+from interfirm.node.sessions_store import SessionRows, kept_sessions
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.vault import Vault
 from interfirm.notary.wire import Told
@@ -98,6 +98,7 @@ class Node:
         self.notary_peers = notary_peers
         self.sessions = net.Sessions()
         self._queue: deque[object] = deque()
+        self._rows = SessionRows()
         self._out: list[Effect] = []
         self._handled: dict[bytes, tuple[int, int]] = {}
         self._wake_ms: int | None = None
@@ -111,6 +112,7 @@ class Node:
             self._flow_effects(self.flows.start(turn, now_ms))
             self._queue.append(net.Ticked(at_ms=now_ms))
             self._drain(turn)
+            self._flush(turn)
             self._plan_wake(turn)
         return self._release()
 
@@ -139,6 +141,7 @@ class Node:
             if not events or self._is_due():
                 self._queue.extend((net.Ticked(at_ms=now_ms), flow_events.Ticked()))
                 self._drain(turn)
+            self._flush(turn)
             self._plan_wake(turn)
             self._at("stepped")
         self._at("committed")
@@ -147,6 +150,7 @@ class Node:
     def _begin(self, now_ms: int) -> None:
         self._now_ms = now_ms
         self._queue.clear()
+        self._rows.clear()
         self._out = []
         self._handled = {}
 
@@ -158,6 +162,12 @@ class Node:
         with self.vault.turn() as turn:
             self._flow_effects(self.flows.start(turn, now_ms))
             self._drain(turn)
+            self._flush(turn)
+
+    def _flush(self, turn: Turn) -> None:
+        """Write what is written once a turn."""
+        self.flows.flush(turn)
+        self._rows.flush(turn)
 
     def _release(self) -> list[Effect]:
         """After the commit: acknowledge what was handled, and hand out everything."""
@@ -206,10 +216,10 @@ class Node:
     def _session_effect(self, turn: Turn, effect: net.Effect) -> None:
         match effect:
             case net.StoreMessage() | net.DropMessages() | net.StoreOutbox():
-                store(turn, effect)
+                self._rows.note(turn, effect)
             case net.DeliverMessage():
                 self._handled[effect.peer] = (effect.epoch, effect.sequence)
-                store(turn, effect)
+                self._rows.note(turn, effect)
                 try:
                     self._deliver(effect)
                 except Refusal as refusal:  # a peer's garbage is told and counts as handled, or it would come for ever

@@ -50,6 +50,11 @@ class Services:
         """Start a flow in the turn that is running (watchers use this)."""
         self._started.append(event)
 
+    def forget(self) -> None:
+        """Drop what is in memory of a turn that was rolled back."""
+        self._started = []
+        self.books.forget()
+
     def take_started(self) -> list[AskedFlow]:
         """The flows to start, once."""
         started, self._started = self._started, []

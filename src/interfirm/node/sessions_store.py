@@ -10,34 +10,55 @@ from interfirm.node.vault.turn import Turn
 
 _SENDING, _HEARD, _OUTBOX = "session-sending", "session-heard", "session-outbox-"
 ALL = 2**31 - 1
+_LAST = b"\xff" * 8
 _pack = msgspec.msgpack.encode
 _numbers = msgspec.msgpack.Decoder(tuple[int, int]).decode
 
 
-def store(turn: Turn, effect: net.StoreMessage | net.DropMessages | net.StoreOutbox | net.DeliverMessage) -> None:
-    """Write what one effect of the session machine asks to keep."""
-    peer = effect.peer
-    space = _OUTBOX + peer.hex()
-    match effect:
-        case net.StoreMessage():
-            turn.blob_put(space, _key(effect.sequence), _pack(effect.message))
-            if effect.sequence == 1:
-                turn.blob_put(_SENDING, peer, _pack((effect.epoch, 0)))
-        case net.DropMessages():
-            known = turn.blob_get(_SENDING, peer)
-            epoch, acknowledged = _numbers(known) if known else (effect.epoch, 0)
-            first = acknowledged if epoch == effect.epoch else 0
-            for sequence in range(first + 1, effect.through + 1):
-                turn.blob_delete(space, _key(sequence))
-            turn.blob_put(_SENDING, peer, _pack((effect.epoch, effect.through)))
-        case net.StoreOutbox():
-            for key, _ in turn.blobs(space, limit=ALL):
-                turn.blob_delete(space, key)
-            turn.blob_put(_SENDING, peer, _pack((effect.epoch, 0)))
-            for number, message in enumerate(effect.messages, start=1):
-                turn.blob_put(space, _key(number), _pack(message))
-        case net.DeliverMessage():
-            turn.blob_put(_HEARD, peer, _pack((effect.epoch, effect.sequence)))
+class SessionRows:
+    """What the session machine asks to keep, gathered over a turn: only the last numbers of each peer are of use."""
+
+    def __init__(self) -> None:
+        self._sending: dict[bytes, tuple[int, int]] = {}
+        self._heard: dict[bytes, tuple[int, int]] = {}
+        self._outbox: dict[bytes, list[tuple[int, Message]]] = {}
+        self._dropped: dict[bytes, int] = {}
+
+    def note(
+        self, turn: Turn, effect: net.StoreMessage | net.DropMessages | net.StoreOutbox | net.DeliverMessage
+    ) -> None:
+        """Take in one effect; a new outbox is written at once, as it replaces everything before it."""
+        peer = effect.peer
+        match effect:
+            case net.StoreMessage():
+                self._outbox.setdefault(peer, []).append((effect.sequence, effect.message))
+                if effect.sequence == 1:
+                    self._sending[peer] = (effect.epoch, 0)
+            case net.DropMessages():
+                self._dropped[peer] = effect.through
+                self._sending[peer] = (effect.epoch, effect.through)
+            case net.StoreOutbox():
+                self.flush(turn)
+                turn.blobs_delete_through(_OUTBOX + peer.hex(), _LAST)
+                self._sending[peer] = (effect.epoch, 0)
+                self._outbox[peer] = list(enumerate(effect.messages, start=1))
+            case net.DeliverMessage():
+                self._heard[peer] = (effect.epoch, effect.sequence)
+
+    def flush(self, turn: Turn) -> None:
+        """Write everything that changed."""
+        for peer, messages in self._outbox.items():
+            turn.blobs_put(_OUTBOX + peer.hex(), ((_key(number), _pack(message)) for number, message in messages))
+        for peer, through in self._dropped.items():
+            turn.blobs_delete_through(_OUTBOX + peer.hex(), _key(through))
+        turn.blobs_put(_SENDING, ((peer, _pack(numbers)) for peer, numbers in self._sending.items()))
+        turn.blobs_put(_HEARD, ((peer, _pack(numbers)) for peer, numbers in self._heard.items()))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was not written."""
+        for rows in (self._sending, self._heard, self._outbox, self._dropped):
+            rows.clear()
 
 
 def kept_sessions(turn: Turn) -> list[net.Kept]:

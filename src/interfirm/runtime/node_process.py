@@ -9,7 +9,7 @@ from typing import Any
 from interfirm.base.errors import Refusal
 from interfirm.base.turn import TurnLoop
 from interfirm.node.control.server import ControlServer
-from interfirm.node.desk import Start, shown_flow, shown_step
+from interfirm.node.desk import Start, shown_flow
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import AskedFlow, TellProgress
 from interfirm.node.network import types as net
@@ -17,6 +17,7 @@ from interfirm.node.network.frames import SessionFrame
 from interfirm.node.network.port import Trouble
 from interfirm.node.network.tls import Surroundings, TlsNetwork
 from interfirm.node.node import HeardTell, Refused, WakeAt
+from interfirm.node.vault.types import FlowRecord
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock
 from interfirm.runtime.logs import log
@@ -133,7 +134,8 @@ class NodeProcess:
         if isinstance(answer, dict):
             return answer
         if isinstance(answer.event, AskedFlow):
-            return self._watch(answer, float(arguments.get("wait_ms", WAIT_MS_MAX)) / 1000)
+            timeout_s = float(arguments.get("wait_ms", WAIT_MS_MAX)) / 1000
+            return self._watch(answer, timeout_s, progress=bool(arguments.get("progress")))
         return await self._hand_in(answer)
 
     def _status(self) -> dict[str, Any]:
@@ -166,36 +168,35 @@ class NodeProcess:
             done.result()
         return {"done": True}
 
-    async def _watch(self, start: Start, timeout_s: float) -> AsyncIterator[dict[str, Any]]:
-        """Start a flow and report its progress until it ends, or waits longer than the caller does."""
+    async def _watch(self, start: Start, timeout_s: float, *, progress: bool) -> AsyncIterator[dict[str, Any]]:
+        """Start a flow and report (with its progress, where wanted) until it ends, or waits longer than the caller."""
         event = start.event
         assert isinstance(event, AskedFlow)
         self._keep_privates(start)
         queue: asyncio.Queue[TellProgress] = asyncio.Queue()
-        self._watchers.setdefault(event.id, []).append(queue)
+        watching = self._watchers.setdefault(event.id, [])
+        watching.append(queue)
+        record = FlowRecord(
+            id=event.id, kind=event.kind, arguments=b"", state="waiting", progress=b"", result=b"", started_ms=0,
+            changed_ms=0, parent="",
+        )  # fmt: skip
         try:
             self.driver.put(event)
             async with asyncio.timeout(timeout_s):
-                while True:
-                    told = await queue.get()
-                    if told.state in (*ENDED, "failed"):
-                        break
-                    yield {"flow": {"id": event.id, "kind": event.kind, "state": told.state, "result": None,
-                                    "steps": [shown_step(s) for s in told.steps]}}  # fmt: skip
+                while record.state not in (*ENDED, "failed"):
+                    record = (await queue.get()).record
+                    if progress:
+                        yield {"flow": shown_flow(record)}
         except TimeoutError:
             pass
         finally:
-            self._watchers[event.id].remove(queue)
-        yield {"flow": self._shown(event.id)}
+            watching.remove(queue)
+            if not watching:
+                self._watchers.pop(event.id, None)
+        if not progress or record.state not in (*ENDED, "failed"):
+            yield {"flow": shown_flow(record)}
 
     def _keep_privates(self, start: Start) -> None:
         if start.privates:
             with self.assembly.vault.turn() as turn:
                 self.assembly.services.keep_privates(turn, start.privates)
-
-    def _shown(self, flow: str) -> dict[str, Any]:
-        with self.assembly.vault.read() as turn:
-            record = turn.flow(flow)
-        if record is None:
-            return {"id": flow, "kind": "", "state": "waiting", "result": None, "steps": []}
-        return shown_flow(record)

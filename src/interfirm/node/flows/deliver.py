@@ -99,7 +99,7 @@ def _history(ctx: Context, transaction: bytes, peer: bytes) -> History:
     view = None if stored is None else books.view_for(ctx.turn, codec.decode(stored.view, View), peer)
     if view is None:
         raise Refusal("flow.not-entitled", "the peer sees nothing of such a transaction")
-    return books.history(ctx.turn, view, peer, all_of_it=True)
+    return books.history(ctx.turn, view, peer)
 
 
 async def _answer(ctx: Context, peer: bytes, flow: str, question: Any, kind: type[T]) -> T:
@@ -220,7 +220,7 @@ def _page(ctx: Context, after: bytes, peer: bytes) -> TransactionsGiven:
             continue
         view = books.view_for(ctx.turn, codec.decode(stored.view, View), peer)
         if view is not None:
-            history = books.history(ctx.turn, view, peer, all_of_it=True)
+            history = books.history(ctx.turn, view, peer)
             deliveries.append(Delivery(transaction=stored.id, view=view, history=history, receipt=stored.receipt))
     return TransactionsGiven(deliveries=tuple(deliveries), after=page[-1].id if len(page) == PAGE else b"")
 

@@ -34,7 +34,7 @@ from interfirm.node.flows.messages import (
     Word,
     dropped,
 )
-from interfirm.node.flows.respond import record, verified_view
+from interfirm.node.flows.respond import record
 from interfirm.node.flows.types import Outcome
 from interfirm.node.services import Services
 from interfirm.notary.wire import read_answer
@@ -168,7 +168,7 @@ def _own_view(ctx: Context, draft: Draft) -> Verified | None:
     me = books.keys.identity
     if me not in draft.tops:
         return None
-    verified = verified_view(ctx, books.view(ctx.turn, draft, me), draft.id, ())
+    verified = books.own_view(ctx.turn, draft)
     if me in draft.signers:
         check_signer(verified, me)
     return verified
@@ -299,14 +299,13 @@ class Deal:
     def _proposal(self, party: bytes, signatures: tuple[TransactionSignature, ...] = ()) -> Proposal:
         view = self.books.view(self.ctx.turn, self.draft, party)
         return Proposal(
-            transaction=self.draft.id, view=view, history=self.books.history(self.ctx.turn, view, party),
+            transaction=self.draft.id, view=view, history=self.books.history_for(self.ctx.turn, self.draft, party),
             privates=privates_for(self.ctx, self.draft, party), note=self.note, seals=self.seals,
             signatures=signatures,
         )  # fmt: skip
 
     def _given(self, party: bytes) -> Given:
-        view = self.books.view(self.ctx.turn, self.draft, party)
-        return Given(history=self.books.history(self.ctx.turn, view, party, all_of_it=True))
+        return Given(history=self.books.history_for(self.ctx.turn, self.draft, party, all_of_it=True))
 
     def _checked(self, signature: TransactionSignature, party: bytes) -> TransactionSignature:
         if signature.identity != party:
@@ -342,7 +341,7 @@ async def _distribute(ctx: Context, draft: Draft, seals: bytes, receipt: bytes) 
             continue
         view = books.view(ctx.turn, draft, party)
         delivery = Delivery(
-            transaction=draft.id, view=view, history=books.history(ctx.turn, view, party), receipt=receipt,
+            transaction=draft.id, view=view, history=books.history_for(ctx.turn, draft, party), receipt=receipt,
             privates=privates_for(ctx, draft, party), seals=seals,
         )  # fmt: skip
         await ctx.open(party, "take-delivery").send(delivery)

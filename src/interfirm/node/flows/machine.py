@@ -17,6 +17,7 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.node.flows.context import Cancelled, Context
+from interfirm.node.flows.store import FlowStore, Talk
 from interfirm.node.flows.types import (
     JOURNAL_VERSION,
     AnsweredPerson,
@@ -54,7 +55,7 @@ FlowCode = Callable[[Context, bytes], Coroutine[Any, Any, Any]]
 
 _pack = msgspec.msgpack.encode
 ENDED = ("done", "refused", "cancelled", "killed")
-_SESSIONS, _MAIL = "flow-sessions", "flow-mail"
+_MAIL = "flow-mail"
 SLEEP = "sleep"
 RESEND_MS = 2_000
 MAIL_COUNT_MAX = 64
@@ -67,15 +68,6 @@ class Opened(msgspec.Struct, frozen=True):
     peer: bytes
     session: bytes
     body: bytes
-
-
-class _Talk(msgspec.Struct, frozen=True, array_like=True):
-    """A talk as it is kept: whose flow, with which peer, and how many messages went each way."""
-
-    flow: str
-    peer: bytes
-    sent: int
-    heard: int
 
 
 class _Running:
@@ -103,6 +95,7 @@ class FlowEngine:
         self._running: dict[str, _Running] = {}
         self._waiting_notary: dict[bytes, str] = {}
         self._waiting_receipt: dict[bytes, str] = {}
+        self._store = FlowStore()
         self._turn: Turn
         self._now_ms = 0
         self._effects: list[Effect] = []
@@ -148,7 +141,12 @@ class FlowEngine:
         self._running.clear()
         self._waiting_notary.clear()
         self._waiting_receipt.clear()
-        self._services.take_started()
+        self._store.forget()
+        self._services.forget()
+
+    def flush(self, turn: Turn) -> None:
+        """Write what the steps of a turn changed; call it once before the commit."""
+        self._store.flush(turn)
 
     def is_running(self, kind: str) -> bool:
         """Whether a flow of this kind is under way."""
@@ -173,8 +171,10 @@ class FlowEngine:
         return effects
 
     def _ask(self, event: AskedFlow) -> None:
-        if self._turn.flow(event.id) is not None:
-            return  # the same request id again
+        known = self._store.record(self._turn, event.id)
+        if known is not None:  # the same request id again
+            self._effects.append(TellProgress(record=known, steps=self.progress(event.id) or ()))
+            return
         if event.kind not in self._code:
             raise Refusal("flow.kind", "there is no such flow", kind=event.kind[:80])
         record = FlowRecord(
@@ -188,7 +188,7 @@ class FlowEngine:
             changed_ms=self._now_ms,
             parent=event.parent,
         )
-        self._turn.put_flow(record)
+        self._store.put(record)
         running = self._make(record)
         self._append(running, _pack(["version", JOURNAL_VERSION]))
         running.place = 1
@@ -202,9 +202,9 @@ class FlowEngine:
         return running
 
     def _rebuild(self, record: FlowRecord) -> None:
-        journal = self._turn.journal(record.id)
+        journal = self._store.journal(self._turn, record.id)
         if record.kind not in self._code or msgspec.msgpack.decode(journal[0]) != ["version", JOURNAL_VERSION]:
-            self._turn.put_flow(record.replace(state="failed", result=_pack("the journal is of another version")))
+            self._store.put(record.replace(state="failed", result=_pack("the journal is of another version")))
             return
         running = self._make(record)
         running.journal = journal
@@ -268,20 +268,13 @@ class FlowEngine:
         return value, None
 
     def _send(self, running: _Running, request: Send) -> None:
-        talk = self._talk(request.session) or _Talk(running.record.id, request.peer, 0, 0)
-        self._keep_talk(request.session, msgspec.structs.replace(talk, sent=talk.sent + 1))
+        talk = self._store.talk(self._turn, request.session) or Talk(running.record.id, request.peer, 0, 0)
+        self._store.keep_talk(request.session, msgspec.structs.replace(talk, sent=talk.sent + 1))
         message = FlowMessage(session=request.session, number=talk.sent, flow=request.flow, body=request.body)
         self._effects.append(SendMessage(peer=request.peer, message=message))
 
-    def _talk(self, session: bytes) -> _Talk | None:
-        known = self._turn.blob_get(_SESSIONS, session)
-        return None if known is None else msgspec.msgpack.decode(known, type=_Talk)
-
-    def _keep_talk(self, session: bytes, talk: _Talk) -> None:
-        self._turn.blob_put(_SESSIONS, session, _pack(talk))
-
     def _append(self, running: _Running, entry: bytes) -> None:
-        self._turn.journal_append(running.record.id, len(running.journal), entry)
+        self._store.append(running.record.id, len(running.journal), entry)
         running.journal.append(entry)
         running.place = len(running.journal)
 
@@ -345,8 +338,8 @@ class FlowEngine:
         running.record = running.record.replace(
             state=state, progress=_pack(steps), result=result, changed_ms=self._now_ms
         )
-        self._turn.put_flow(running.record)
-        self._effects.append(TellProgress(flow=running.record.id, state=state, steps=steps))
+        self._store.put(running.record)
+        self._effects.append(TellProgress(record=running.record, steps=steps))
 
     def _finish(self, running: _Running, state: str, result: bytes) -> None:
         flow = running.record.id
@@ -355,8 +348,9 @@ class FlowEngine:
         self._running.pop(flow, None)
         self._turn.release_locks(flow)
         if state != "failed":
-            self._turn.delete_journal(flow)
+            self._store.end(flow)
             for session in running.talks:
+                self._store.leave(session)
                 self._turn.clear_timer(flow, session.hex())
                 for number, _ in self._turn.blobs(_MAIL + session.hex(), limit=MAIL_COUNT_MAX):
                     self._turn.blob_delete(_MAIL + session.hex(), number)
@@ -365,7 +359,7 @@ class FlowEngine:
 
     def _hear(self, peer: bytes, message: FlowMessage) -> None:
         """A message reaches the flow that waits for it, waits for a flow that is busy, or opens a talk."""
-        talk = self._talk(message.session)
+        talk = self._store.talk(self._turn, message.session)
         if talk is None:
             return self._open(peer, message)
         if talk.peer != peer:
@@ -373,7 +367,7 @@ class FlowEngine:
         running = self._running.get(talk.flow)
         if message.number < talk.heard or running is None:
             return None  # said before, or said to a flow that has ended
-        self._keep_talk(message.session, msgspec.structs.replace(talk, heard=message.number + 1))
+        self._store.keep_talk(message.session, msgspec.structs.replace(talk, heard=message.number + 1))
         waiting = running.waiting
         if isinstance(waiting, Receive) and waiting.session == message.session:
             return self._resume(running, message.body)
@@ -386,7 +380,7 @@ class FlowEngine:
         if message.number != 0 or message.flow not in self._opened_by_peers:
             raise Refusal("flow.unknown", "the message belongs to no talk and opens none", flow=message.flow[:80])
         name = "in-" + digest("opened", peer, message.session).hex()[:32]
-        self._keep_talk(message.session, _Talk(name, peer, 0, 1))
+        self._store.keep_talk(message.session, Talk(name, peer, 0, 1))
         arguments = _pack(Opened(peer=peer, session=message.session, body=message.body))
         self._ask(AskedFlow(id=name, kind=message.flow, arguments=arguments))
 
@@ -440,6 +434,7 @@ class FlowEngine:
         self._finish(running, "killed", _pack({"who": event.who, "reason": event.reason, "ms": self._now_ms}))
 
     def _retry(self, flow: str) -> None:
+        self._store.flush(self._turn)
         record = self._turn.flow(flow)
         if record is None or record.state != "failed":
             raise Refusal("flow.state", "only a failed flow is tried again", flow=flow)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from interfirm.base.values import Hash32, Value, Wire
+from interfirm.node.vault.types import FlowRecord
 
 JOURNAL_VERSION = 1
 """Written as the first entry of every journal; a journal of another version is not replayed but reported."""
@@ -131,11 +132,20 @@ class SubmitNotary(Value, frozen=True):
 
 
 class TellProgress(Value, frozen=True):
-    """A flow's progress or state changed; whoever watches it is told."""
+    """A flow's progress or state changed, or it was asked for again; whoever watches it is told."""
 
-    flow: str
-    state: str
+    record: FlowRecord
     steps: tuple[Step, ...]
+
+    @property
+    def flow(self) -> str:
+        """The flow's id."""
+        return self.record.id
+
+    @property
+    def state(self) -> str:
+        """The flow's state."""
+        return self.record.state
 
 
 class StartFlow(Value, frozen=True):

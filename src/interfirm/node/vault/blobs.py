@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 
 from interfirm.node.vault.statements import put
@@ -14,6 +16,7 @@ _PUT = put(blobs)
 _THIS = (_b.space == sa.bindparam("of"), _b.key == sa.bindparam("at"))
 _ONE = sa.select(_b.value).where(*_THIS)
 _DELETE = sa.delete(blobs).where(*_THIS)
+_DELETE_THROUGH = sa.delete(blobs).where(_b.space == sa.bindparam("of"), _b.key <= sa.bindparam("at"))
 _PAGE = (
     sa.select(_b.key, _b.value)
     .where(_b.space == sa.bindparam("of"), _b.key > sa.bindparam("after"))
@@ -33,6 +36,10 @@ class Blobs(VaultWork):
         """Keep a value, in place of an earlier one."""
         self.write(_PUT, {"space": space, "key": key, "value": value})
 
+    def blobs_put(self, space: str, items: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep (key, value) pairs, in place of earlier ones."""
+        self.write_many(_PUT, ({"space": space, "key": key, "value": value} for key, value in items))
+
     def blob_get(self, space: str, key: bytes) -> bytes | None:
         """The value under a key."""
         row = self.row(_ONE, of=space, at=key)
@@ -41,6 +48,10 @@ class Blobs(VaultWork):
     def blob_delete(self, space: str, key: bytes) -> None:
         """Forget a value; one that is not there is no trouble."""
         self.write(_DELETE, {"of": space, "at": key})
+
+    def blobs_delete_through(self, space: str, key: bytes) -> None:
+        """Forget all values of a space up to a key."""
+        self.write(_DELETE_THROUGH, {"of": space, "at": key})
 
     def blobs(self, space: str, *, after: bytes | None = None, limit: int = 50) -> list[tuple[bytes, bytes]]:
         """(key, value) of a space in the order of keys, after the key `after`."""

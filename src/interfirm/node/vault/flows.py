@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import sqlalchemy as sa
 
@@ -70,9 +72,13 @@ _ITEMS = {c: _listing(inbox, inbox.c.created_ms, by_state=c[0], newest_first=c[1
 class Flows(VaultWork):
     """Durable flows and what they wait for."""
 
+    def put_flows(self, flows: Iterable[FlowRecord]) -> None:
+        """Keep flows' records, in place of earlier ones."""
+        self.write_many(_PUT_FLOW, map(msgspec.structs.asdict, flows))
+
     def put_flow(self, flow: FlowRecord) -> None:
-        """Keep a flow's record, in place of an earlier one."""
-        self.write(_PUT_FLOW, msgspec.structs.asdict(flow))
+        """Keep one flow's record."""
+        self.put_flows((flow,))
 
     def flow(self, id: str) -> FlowRecord | None:
         """The flow with this id."""
@@ -95,9 +101,9 @@ class Flows(VaultWork):
         statement = _FLOWS[state is not None, newest_first, earlier is not None]
         return [FlowRecord(*row) for row in self.rows(statement, limit=limit or ALL, **place, **of)]
 
-    def journal_append(self, flow: str, n: int, entry: bytes) -> None:
-        """Add entry `n` of a flow's journal; entries are never changed."""
-        self.write(_APPEND, {"flow": flow, "n": n, "entry": entry})
+    def journal_append(self, entries: Iterable[tuple[str, int, bytes]]) -> None:
+        """Add entries (flow, number, entry) to journals; entries are never changed."""
+        self.write_many(_APPEND, ({"flow": flow, "n": n, "entry": entry} for flow, n, entry in entries))
 
     def journal(self, flow: str) -> list[bytes]:
         """All entries of a flow's journal in their order."""

@@ -127,6 +127,8 @@ class Work:
         self._database = database
         self._errors = database.errors
         self._prepared = database.prepared
+        self._parts: list[bool] = []
+        """For each block of `all_or_nothing` that is open, whether something was written in it."""
 
     def prepare(self, statement: Statement) -> Prepared:
         """A statement that the caller keeps, prepared."""
@@ -134,11 +136,13 @@ class Work:
 
     def create(self, table: sa.Table) -> None:
         """Make a table and its indexes."""
+        self._begin_parts()
         for text in creation(table, self._database.dialect):
             self._run(text, ())
 
     def drop(self, table: sa.Table) -> None:
         """Remove a table with its indexes, if it is there."""
+        self._begin_parts()
         self._run(str(DropTable(table, if_exists=True).compile(dialect=self._database.dialect)), ())
 
     def rows(self, statement: Statement | Prepared, /, **given: Any) -> list[Row]:
@@ -154,12 +158,14 @@ class Work:
     def write(self, statement: Statement, given: Mapping[str, Any]) -> int:
         """Run a statement that changes rows; returns how many."""
         assert self.writable, "a read does not write"
+        self._begin_parts()
         count: int = self._execute(statement, given).rowcount
         return count
 
     def write_many(self, statement: Statement, given: Iterable[Mapping[str, Any]]) -> None:
         """Run one statement for many rows."""
         assert self.writable, "a read does not write"
+        self._begin_parts()
         prepared = self._of(statement)
         rows = [prepared.arguments(each) for each in given]
         if rows:
@@ -168,16 +174,24 @@ class Work:
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
         """What is written inside is taken back when an exception leaves the block; the transaction goes on."""
-        self._run("SAVEPOINT part", ())
+        self._parts.append(False)
+        depth = len(self._parts)
         try:
             yield
         except BaseException:
-            if self.failure is None:
-                self._run("ROLLBACK TO SAVEPOINT part", ())
+            if self._parts[-1] and self.failure is None:
+                self._run(f"ROLLBACK TO SAVEPOINT part{depth}", ())
             raise
         finally:
-            if self.failure is None:
-                self._run("RELEASE SAVEPOINT part", ())
+            if self._parts.pop() and self.failure is None:
+                self._run(f"RELEASE SAVEPOINT part{depth}", ())
+
+    def _begin_parts(self) -> None:
+        """Something is about to be written: what is open begins here. Most blocks write nothing, and cost nothing."""
+        for place, begun in enumerate(self._parts):
+            if not begun:
+                self._run(f"SAVEPOINT part{place + 1}", ())
+                self._parts[place] = True
 
     def _execute(self, statement: Statement | Prepared, given: Mapping[str, Any]) -> Any:
         prepared = statement if isinstance(statement, Prepared) else self._of(statement)

@@ -48,7 +48,7 @@ def write_all(turn: Turn, n: int) -> None:
     flow_id, made = f"flow-{n}", contract(ENGINE.id_of(Invoice), invoice(n), by=bytes32("transaction", n))
     turn.put_flow(flow(flow_id))
     turn.soft_lock([made.ref], flow_id, 1000, 0)
-    turn.journal_append(flow_id, 0, b"entry")
+    turn.journal_append([(flow_id, 0, b"entry")])
     turn.set_timer(Timer(flow=flow_id, at_ms=1, key="k"))
     turn.put_notary_request(NotaryRequest(id=bytes32(n), flow=flow_id, notary=b"", request=b"", attempts=0, next_ms=1))
     turn.put_inbox(InboxItem(id=flow_id, flow=flow_id, kind="k", summary={}, created_ms=1, state="open", reason=""))
