@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 import pytest
 from tests.support.cluster import RunningCluster, running_cluster
@@ -13,8 +15,11 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.contracts.types import ContractRef
 from interfirm.notary.cometbft.application import POINTS
+from interfirm.notary.cometbft.client import ClusterClient
+from interfirm.notary.cometbft.rpc import Rpc
 from interfirm.notary.types import Ask, Done, Refused, Said
 from interfirm.runtime import engine
+from interfirm.runtime.cluster_join import add_node, header_of
 
 pytestmark = pytest.mark.skipif(
     shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
@@ -69,8 +74,6 @@ def test_an_envelope_that_nobody_could_judge_is_refused_at_the_door(single: Runn
 def test_the_committed_state_can_be_asked_without_a_block(single: RunningCluster) -> None:
     done = made(single)
     response = single.client.query("/ask", codec.encode(Ask(kind="accepted", subject=done.id)))
-    import base64
-
     said = codec.decode(base64.b64decode(response["value"]), Said)
     assert said.answer == [done.height, done.time.ms]
 
@@ -131,3 +134,27 @@ def test_the_unchanged_application_runs_on_the_later_engine(tmp_path_factory: py
     with running_cluster(tmp_path_factory.mktemp("later"), 1, version=engine.ALSO_TESTED) as cluster:
         ref = ContractRef(made(cluster).id, 0)
         assert isinstance(cluster.settled(cluster.request(exercise(0, ref, A))).answers[0], Done)
+
+
+@pytest.mark.slow
+def test_a_machine_joins_by_taking_over_a_snapshot_and_follows(four: RunningCluster) -> None:
+    four.stop()
+    four.start(INTERFIRM_SNAPSHOT_EVERY="20")
+    four.until(lambda s: s.power_up == 4)
+    done = made(four)
+    trusted = header_of(four.layout.places[1])
+    four.until_height(trusted.height + 21)
+    four.stop()
+    place = add_node(four.layout, str(IPv4Address(four.layout.places[-1].host) + 1), trusted)
+    four.start(INTERFIRM_SNAPSHOT_EVERY="20")
+    four.until_height(trusted.height + 45)
+    assert four.status.power == 4
+    assert len(four.roots()) == 1
+    first = Rpc(place.rpc).call("status")["sync_info"]["earliest_block_height"]
+    assert int(first) > done.height, "it replayed the whole chain"
+    alone = ClusterClient([place.rpc])
+    said = codec.decode(
+        base64.b64decode(alone.query("/ask", codec.encode(Ask(kind="accepted", subject=done.id)))["value"]), Said
+    )
+    assert said.answer == [done.height, done.time.ms]
+    alone.close()

@@ -119,6 +119,11 @@ class ClusterLayout:
         """All validators."""
         return self.file.places
 
+    def save(self, file: ClusterFile) -> None:
+        """Write `cluster.json`, whole or not at all."""
+        self.file = file
+        write_atomically(self.folder / "cluster.json", _written(file), replace=True)
+
     def home(self, place: Place) -> Path:
         """A validator's folder."""
         return self.folder / place.name
@@ -155,7 +160,7 @@ def new_cluster(
                       count_max=VALIDATORS_MAX)  # fmt: skip
     hosts = [str(IPv4Address(first_address) + place) for place in range(validators)]
     for host in hosts:
-        _check_free(host)
+        check_free(host)
     program = engine.install(version)
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
@@ -165,10 +170,9 @@ def new_cluster(
         chain = _chain_genesis(draft, genesis)
         places = tuple(_place(draft, f"node{n}", host) for n, host in enumerate(hosts))
         for place in places:
-            _write_home(draft / place.name, place, places, chain, settings or {})
+            write_home(draft / place.name, place, places, chain, settings or {})
         file = ClusterFile(format=FORMAT, engine=version, genesis=codec.encode(genesis).hex(), places=places)
-        written = msgspec.json.format(msgspec.json.encode(file), indent=1)
-        write_atomically(draft / "cluster.json", written, replace=False)
+        write_atomically(draft / "cluster.json", _written(file), replace=False)
         if folder.exists():
             folder.rmdir()
         draft.rename(folder)
@@ -178,7 +182,12 @@ def new_cluster(
     return ClusterLayout.open(folder)
 
 
-def _check_free(host: str) -> None:
+def _written(file: ClusterFile) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(file), indent=1)
+
+
+def check_free(host: str) -> None:
+    """Refuse (`cluster.address`) an address where somebody listens, or that this machine does not have."""
     for port in (P2P_PORT, RPC_PORT):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -228,9 +237,10 @@ def _place(folder: Path, name: str, host: str) -> Place:
     return Place(name=name, node=nodes[f"{host}:{P2P_PORT}"], host=host)
 
 
-def _write_home(
+def write_home(
     home: Path, place: Place, places: tuple[Place, ...], chain: bytes, settings: Mapping[str, Mapping[str, Any]]
 ) -> None:
+    """Complete a folder that the engine has begun: its addresses, our settings, the chain's genesis."""
     path = home / "config" / "config.toml"
     own: dict[str, dict[str, Any]] = {
         "": {"proxy_app": f"unix://{SOCKET}", "moniker": place.name},

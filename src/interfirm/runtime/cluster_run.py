@@ -82,8 +82,9 @@ class Process:
             return
         with self.log_path.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command(), cwd=self.home, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
-            )
+                *self._command(), cwd=self.home, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,  # what interrupts the supervisor must not end them in any order
+            )  # fmt: skip
         pid_path(self.home, self.part).write_text(str(self._process.pid))
         code = await self._process.wait()
         pid_path(self.home, self.part).unlink(missing_ok=True)
