@@ -10,11 +10,12 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.time import Instant
 from interfirm.notary.cometbft.application import Application, Finalized
+from interfirm.notary.cometbft.beside import Beside
 from interfirm.notary.cometbft.envelope import seal_envelope
 from interfirm.notary.cometbft.types import ClusterGenesis, Proven, Snapshot, StateStore, Validator
 from interfirm.notary.machine import notary_id
 from interfirm.notary.types import Answer, Request
-from interfirm.notary.wire import Wanted
+from interfirm.notary.wire import Told, Wanted
 
 from .notaries import NETWORK, NOW, ORGS, REGISTRAR, A, Org
 
@@ -40,6 +41,15 @@ class MemoryStore:
 
     def discard(self) -> None:
         self._staged = None
+
+    def keep(self, beside: Beside) -> None:
+        """What lies beside is tested on real files."""
+
+    def seals(self, consumer: bytes) -> bytes:
+        return b""
+
+    def tells(self, identity: bytes, after: int) -> tuple[Told, ...]:
+        return ()
 
     def apply(self, height: int, changes: Mapping[tuple[str, bytes], bytes | None]) -> bytes:
         assert height == self.height + 1

@@ -21,7 +21,7 @@ from interfirm.notary.cometbft.application import Application, Finalized
 from interfirm.notary.cometbft.proto import message
 from interfirm.notary.cometbft.query import answer_query
 from interfirm.notary.cometbft.types import Result, Snapshot
-from interfirm.notary.types import Done, Refused, Tell
+from interfirm.notary.types import Done, Refused
 
 FRAME_BYTES_MAX = 104_857_600
 """The largest message that the engine itself sends or takes."""
@@ -189,8 +189,6 @@ def write_finalized(finalized: Finalized, found: Any) -> None:
     found.app_hash = finalized.app_hash
     for result in finalized.results:
         _write_result(result, found.tx_results.add())
-    for tell in finalized.tells:
-        _write_tell(tell, found.events.add(type="tell"))
 
 
 def _write_result(result: Result, found: Any) -> None:
@@ -207,14 +205,6 @@ def _write_result(result: Result, found: Any) -> None:
     for answer in result.answers:
         if isinstance(answer, Done):
             found.events.add(type="accepted").attributes.add(key="id", value=answer.id.hex(), index=True)
-
-
-def _write_tell(tell: Tell, event: Any) -> None:
-    values = {
-        "identity": tell.identity.hex(), "kind": tell.kind, "subject": tell.subject.hex(), "detail": tell.detail.hex()
-    }  # fmt: skip
-    for key, value in values.items():
-        event.attributes.add(key=key, value=value, index=key == "identity")
 
 
 def _instant(time: Any) -> Instant:

@@ -18,12 +18,14 @@ from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.notary import machine
 from interfirm.notary.abroad import Anchors
 from interfirm.notary.admission import admit, is_idle
-from interfirm.notary.cometbft.envelope import Opened, check_place, check_requester
+from interfirm.notary.cometbft.beside import beside_of
+from interfirm.notary.cometbft.envelope import Opened, check_place, check_requester, open_listening
 from interfirm.notary.cometbft.known import Known, KnownOfBlock, Work
 from interfirm.notary.cometbft.seen import Seen
 from interfirm.notary.cometbft.types import ClusterGenesis, Outcome, Result, StateStore, chain_id
 from interfirm.notary.state import META, Overlay
-from interfirm.notary.types import Abroad, Answer, Asked, Block, Done, Judged, Refused, Tell
+from interfirm.notary.types import Abroad, Answer, Block, Judged, Refused
+from interfirm.notary.wire import Heard
 
 GENESIS = b"genesis"
 """Where the state keeps what the cluster started from."""
@@ -33,10 +35,9 @@ POINTS = ("begun", "judged", "staged", "committing", "committed")
 
 
 class Finalized(Value, frozen=True):
-    """What a block led to: a result for each of its transactions, what subscribers hear, and the state's new root."""
+    """What a block led to: a result for each of its transactions, and the state's new root."""
 
     results: tuple[Result, ...]
-    tells: tuple[Tell, ...]
     app_hash: bytes
 
 
@@ -139,6 +140,14 @@ class Application:
         check_requester(work.opened, state, genesis=self.genesis, now=now)
         work.check_signed()
 
+    def listen(self, data: bytes) -> Heard:
+        """What a requester, who proves by an envelope that it is who asks, is to be told; Refusal `envelope.*`."""
+        opened, listening = open_listening(data)
+        check_place(opened, notary=self.id, now=self.now)
+        check_requester(opened, Overlay(self.store), genesis=self.genesis, now=self.now)
+        Work(opened).check_signed()
+        return Heard(tells=self.store.tells(opened.envelope.signature.identity, listening.after))
+
     # proposals ----------------------------------------------------------------------------------------------------
 
     def propose(self, transactions: Sequence[bytes], bytes_max: int, time: Instant) -> list[bytes]:
@@ -192,28 +201,28 @@ class Application:
             self._staged = None
         found = list(self._admitted(transactions, max(time, self.now)))
         works = [each for each in found if isinstance(each, Work)]
-        judged = self._judge(height, time, works)
+        asked = tuple(each for work in works for each in work.opened.asked)
+        judged = self._judge(Block(height=height, time=time, requests=asked), works)
         self._at("judged")
         envelopes = tuple(work.opened.id for work in works)
         changes = judged.changes | self._seen.changes(height, judged.time, envelopes)
         if height == 1:
             changes[META, GENESIS] = codec.encode(self.genesis)
         app_hash = self.store.apply(height, changes)
+        self.store.keep(beside_of(height, asked, judged))
         self._staged = _Staged(
             height=height, now=judged.time, envelopes=envelopes, transactions=tuple(transactions)
         )  # fmt: skip
         self._at("staged")
         answers = iter(judged.answers)
         results = tuple(_result(each, answers) for each in found)
-        return Finalized(results=results, tells=judged.tells, app_hash=app_hash)
+        return Finalized(results=results, app_hash=app_hash)
 
-    def _judge(self, height: int, time: Instant, works: Sequence[Work]) -> Judged:
-        asked: tuple[Asked, ...] = tuple(each for work in works for each in work.opened.asked)
+    def _judge(self, block: Block, works: Sequence[Work]) -> Judged:
         known = KnownOfBlock(works)
         return machine.judge(
-            self.store, Block(height=height, time=time, requests=asked), genesis=self.genesis, abroad=self._abroad,
-            check=known.check, identify=known.identify,
-        )  # fmt: skip
+            self.store, block, genesis=self.genesis, abroad=self._abroad, check=known.check, identify=known.identify
+        )
 
     def commit(self) -> None:
         """Make the block durable that was judged last."""
@@ -247,11 +256,6 @@ def _result(found: Work | Refusal, answers: Iterator[Answer]) -> Result:
 def _committed(answer: Answer) -> Answer:
     """What the chain commits to of an answer."""
     return answer.replace(message="", values={}) if isinstance(answer, Refused) else answer
-
-
-def accepted_in(results: Sequence[Result]) -> list[Done]:
-    """All that took effect in these results."""
-    return [answer for result in results for answer in result.answers if isinstance(answer, Done)]
 
 
 def _anchors(genesis: ClusterGenesis) -> list[NotaryAnchor]:

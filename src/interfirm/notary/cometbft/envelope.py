@@ -62,8 +62,20 @@ def open_envelope(data: bytes) -> Opened:
         raise Refusal("envelope.requests", "an envelope has some requests, not too many", count=count)
     requester = envelope.signature.identity
     asked = tuple(_asked(requester, block) for block in envelope.requests)
-    name = envelope_id(envelope.notary, envelope.expires, envelope.nonce, envelope.requests)
-    return Opened(envelope=envelope, id=name, asked=asked, size_bytes=len(data))
+    return Opened(envelope=envelope, id=_id_of(envelope), asked=asked, size_bytes=len(data))
+
+
+def open_listening(data: bytes) -> tuple[Opened, Listen]:
+    """An envelope that is no transaction: one `Listen`, which a single validator answers; as `open_envelope`."""
+    envelope = codec.decode(data, Envelope, bytes_max=LIMITS.envelope_bytes_max)
+    wanted = decode_request(envelope.requests[0]) if len(envelope.requests) == 1 else None
+    if not isinstance(wanted, Listen):
+        raise Refusal("envelope.kind", "an envelope that asks for one thing: what there is to tell")
+    return Opened(envelope=envelope, id=_id_of(envelope), asked=(), size_bytes=len(data)), wanted
+
+
+def _id_of(envelope: Envelope) -> bytes:
+    return envelope_id(envelope.notary, envelope.expires, envelope.nonce, envelope.requests)
 
 
 def _asked(requester: bytes, block: bytes) -> Asked:

@@ -21,6 +21,9 @@ def answer_query(application: Application, path: str, data: bytes, height: int) 
     - `/store/SPACE/key` of a key: its value, with proof operations up to the app hash
     - `/ask` of an `Ask` as a block: what the notary says, as a block; believed only by who trusts this validator
 
+    - `/tells` of an envelope with a `Listen`: `Heard`
+    - `/seals` of a consumer's hash: the block of sealed views, none if there is none (any more)
+
     Refusal `query.path`, and as `StateStore.prove` and `questions.answer`.
     """
     store = application.store
@@ -31,4 +34,8 @@ def answer_query(application: Application, path: str, data: bytes, height: int) 
         judged = application.judged_height
         said = questions.answer(codec.decode(data, Ask), Overlay(store), judged, application.now)
         return Proven(value=codec.encode(said), height=judged, operations=())
+    if path == "/tells":
+        return Proven(value=codec.encode(application.listen(data)), height=store.height, operations=())
+    if path == "/seals":
+        return Proven(value=store.seals(data) or None, height=store.height, operations=())
     raise Refusal("query.path", "there is nothing to ask for under this path", path=path[:80])

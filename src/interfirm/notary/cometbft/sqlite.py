@@ -17,12 +17,14 @@ from typing import IO
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
+from interfirm.notary.cometbft.beside import Beside, Kept
 from interfirm.notary.cometbft.snapshots import Snapshots
 from interfirm.notary.cometbft.store.snapshot import FORMAT, Manifest
 from interfirm.notary.cometbft.store.sqlite import Restoring
 from interfirm.notary.cometbft.store.sqlite import StateStore as Leaves
 from interfirm.notary.cometbft.types import Operation, Proven, Snapshot
 from interfirm.notary.state import META, REGISTRY
+from interfirm.notary.wire import Told
 
 APPLICATION_ID = 0x69664331
 """Marks the file as a validator's (SQLite's application_id)."""
@@ -68,6 +70,7 @@ class Database:
             raise Refusal("store.file", "this is not a validator's file", file=str(self.path))
         self._run("BEGIN IMMEDIATE")
         leaves = Leaves(self._connection)
+        self._kept_beside = Kept(self._connection)
         self._run(f"PRAGMA application_id = {APPLICATION_ID}")
         self._run("COMMIT")
         return leaves
@@ -105,6 +108,18 @@ class Database:
         for name in changes:
             self._kept.pop(name, None)
         return root
+
+    def keep(self, beside: Beside) -> None:
+        """Write what lies beside the state, in the transaction of the staged height."""
+        self._kept_beside.add(beside)
+
+    def seals(self, consumer: bytes) -> bytes:
+        """The block of sealed views kept for a consumer's hash, or nothing."""
+        return self._kept_beside.seals(consumer)
+
+    def tells(self, identity: bytes, after: int) -> tuple[Told, ...]:
+        """What an identity is to be told beyond a number, oldest first."""
+        return self._kept_beside.tells(identity, after)
 
     def discard(self) -> None:
         """Forget what was staged."""

@@ -12,7 +12,9 @@ from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Value, Wire
 from interfirm.ledger.types import TransactionSignature
+from interfirm.notary.cometbft.beside import Beside
 from interfirm.notary.types import Answer, Done, Refused, Said, Store
+from interfirm.notary.wire import Told
 
 CHAIN_ID_CHARS = 50
 """The longest chain id that the engine takes."""
@@ -123,6 +125,15 @@ class StateStore(Store, Protocol):
 
     def apply(self, height: int, changes: Mapping[tuple[str, bytes], bytes | None]) -> bytes:
         """Stage a height in place of what was staged, and return its root; nothing is durable yet."""
+
+    def keep(self, beside: Beside) -> None:
+        """Stage what lies beside the state, to become durable with the staged height."""
+
+    def seals(self, consumer: bytes) -> bytes:
+        """The block of sealed views kept for a consumer's hash, or nothing."""
+
+    def tells(self, identity: bytes, after: int) -> tuple[Told, ...]:
+        """What an identity is to be told beyond a number, oldest first."""
 
     def discard(self) -> None:
         """Forget what was staged."""
