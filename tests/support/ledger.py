@@ -449,6 +449,9 @@ class Member:
             raise Refusal("registry.unknown", "nobody registered this owner")
         return output_of(self.network.members[owner].party.vrf.public, alpha, proof)
 
+    def remembered(self, ref: ContractRef) -> None:
+        """See World: nothing is at hand, so everything is checked."""
+
     def known_valid(self, ref: ContractRef) -> bool:
         """What it recorded, or took from a history."""
         return ref in self.known
@@ -506,6 +509,9 @@ class Omniscient(Member):
 
     def __init__(self, network: Network) -> None:
         super().__init__(network, party("nobody"), network.notary)
+
+    def remembered(self, ref: ContractRef) -> None:
+        """See World: nothing is at hand, so everything is checked."""
 
     def known_valid(self, ref: ContractRef) -> bool:
         """Everything."""

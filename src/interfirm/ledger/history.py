@@ -162,6 +162,7 @@ class _Known:
         self.trusted = world.trusted
         self.accepted = world.accepted
         self.claim_output = world.claim_output
+        self.remembered = world.remembered
 
     def known_valid(self, ref: ContractRef) -> bool:
         """See World."""

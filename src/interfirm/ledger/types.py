@@ -6,6 +6,8 @@ signatures. A notary judges the effects; a party re-executes the sub-trees it is
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from interfirm.base import codec
 from interfirm.base.hashing import cid, digest
 from interfirm.base.signatures import PublicKey
@@ -112,12 +114,19 @@ class Skeleton(Wire, frozen=True):
     @property
     def id(self) -> bytes:
         """The transaction id, 32 bytes."""
-        return transaction_id(self.header.hash, self.entries, self.lines, self.roots, self.components)
+        return _id_of(self)
 
     @property
     def cid(self) -> str:
         """The transaction id as CIDv1."""
         return cid(self.id)
+
+
+@lru_cache(maxsize=512)
+def _id_of(skeleton: Skeleton) -> bytes:
+    """Kept, because the id of one transaction is asked for at every step of its life."""
+    parts = (skeleton.entries, skeleton.lines, skeleton.roots, skeleton.components)
+    return transaction_id(skeleton.header.hash, *parts)
 
 
 def entry_hash(entry: Entry) -> bytes:

@@ -52,6 +52,9 @@ class World(Protocol):
     def known_valid(self, ref: ContractRef) -> bool:
         """Whether this verifier has already verified, with its history, the creation of the contract."""
 
+    def remembered(self, ref: ContractRef) -> Disclosure | None:
+        """What this verifier has itself found to hold of a contract and accepted, as far as it has it at hand."""
+
 
 class Verified(Value, frozen=True):
     """A view that holds: what the party may believe once a receipt for `id` is there.
@@ -189,7 +192,10 @@ class _Run:
         for disclosure in view.inputs:
             if disclosure.ref in self.inputs:
                 raise Refusal("ledger.input", "an input is shown twice", index=disclosure.ref.index)
-            self.described[disclosure.ref] = self._described(disclosure)
+            if world.remembered(disclosure.ref) == disclosure:
+                self._check_place(disclosure)
+            else:
+                self._check_input(disclosure)
             self.inputs[disclosure.ref] = disclosure
 
     def rebuild(self) -> Skeleton:
@@ -214,8 +220,8 @@ class _Run:
 
     # inputs -------------------------------------------------------------------------------------------------------
 
-    def _described(self, disclosure: Disclosure) -> Create:
-        """Check payload, output proof, receipt and confirmers of an input; return what its payload says of it."""
+    def _check_input(self, disclosure: Disclosure) -> None:
+        """Check payload, output proof, receipt and confirmers of an input."""
         ref, entry, template = disclosure.ref, disclosure.entry, disclosure.template
         root = tree.payload_root(template, self.names(template), disclosure.payload, disclosure.payload_seed)
         if root != entry.payload:
@@ -224,14 +230,20 @@ class _Run:
         if entry.action != tree.created_node(template, disclosure.origin.index, root, body_salt):
             raise Refusal("ledger.output-proof", "no action of this index made the contract", index=ref.index)
         self._check_created(disclosure)
-        found = interpreter.describe(
-            self.engine, template, disclosure.payload, index=disclosure.origin.index,
-            steps_max=self.describing_steps_left,
-        )  # fmt: skip
-        self.describing_steps_left -= self.engine.meter.used
+        found = self._description(disclosure)
         if tree.confirmers_commitment(disclosure.confirmers_salt, found.confirmers) != entry.confirmers:
             raise Refusal("ledger.confirmers-commitment", "the output names other confirmers", index=ref.index)
-        return found
+
+    def _description(self, disclosure: Disclosure) -> Create:
+        """What an input's payload says of it, by its template's code."""
+        ref = disclosure.ref
+        if ref not in self.described:
+            self.described[ref] = interpreter.describe(
+                self.engine, disclosure.template, disclosure.payload, index=disclosure.origin.index,
+                steps_max=self.describing_steps_left,
+            )  # fmt: skip
+            self.describing_steps_left -= self.engine.meter.used
+        return self.described[ref]
 
     def _check_created(self, disclosure: Disclosure) -> None:
         """The entry is part of the transaction that the ref names, and that was accepted (or is this one)."""
@@ -251,6 +263,13 @@ class _Run:
         if header.network != self.view.header.network:
             raise Refusal("ledger.network", "an input of another network", network=header.network)
         self.world.accepted(disclosure.receipt, skeleton.id, header.network, header.notary)
+        self._check_place(disclosure)
+
+    def _check_place(self, disclosure: Disclosure) -> None:
+        """The contract lives at this view's notary, by its creation or by the moves since."""
+        ref, origin, skeleton = disclosure.ref, disclosure.origin, disclosure.skeleton
+        assert skeleton is not None
+        header = skeleton.header
         place, arrived = followed(
             origin, header, disclosure.moves, disclosure.entry.confirmers, accepted=self.world.accepted
         )
@@ -320,7 +339,7 @@ class _Run:
         if self._lookup(command.ref).template != command.template:
             raise Refusal("ledger.template", "a read of another template", expected=command.template.name)
         made = self._shown_made(command.ref)
-        found = made if made is not None else self.described[command.ref]
+        found = made if made is not None else self._description(self.inputs[command.ref])
         wanted = {*found.signatories, *found.observers}
         held = command.controllers
         if not held or not wanted.issuperset(held) or tuple(sorted(set(held))) != held:

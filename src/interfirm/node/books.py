@@ -36,6 +36,7 @@ from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.ledger.seals import Agree, check_seals, committed, make_seals, merged, open_seals
 from interfirm.ledger.types import (
     ConsumeEntry,
+    Contract,
     CreateEntry,
     Disclosure,
     Skeleton,
@@ -98,10 +99,12 @@ class Books:
         self.network = network
         self._receipts: dict[bytes, bytes] = {}
         self._disclosures: dict[ContractRef, Disclosure] = {}
+        self._recorded: dict[ContractRef, Disclosure] = {}
 
     def forget(self) -> None:
         """Drop what is remembered of the vault, after a turn that was rolled back."""
         self._disclosures.clear()
+        self._recorded.clear()
 
     # reading ------------------------------------------------------------------------------------------------------
 
@@ -147,6 +150,20 @@ class Books:
             skeleton=codec.decode(transaction.skeleton, Skeleton),
             receipt=transaction.receipt,
         )
+
+    def remembered(self, ref: ContractRef) -> Disclosure | None:
+        """A contract that was recorded by this program, if it is still at hand."""
+        return self._recorded.get(ref)
+
+    def _remember(self, verified: Verified, refs: Iterable[ContractRef], receipt: bytes) -> None:
+        if len(self._recorded) >= DISCLOSURES_KEPT_MAX:
+            self._recorded.clear()
+        for ref in refs:
+            made = verified.created[ref.index]
+            self._recorded[ref] = self._disclosures[ref] = Disclosure(
+                ref=ref, template=made.action.template, payload=_payload(made), payload_seed=made.payload_seed,
+                confirmers_salt=made.confirmers_salt, entry=made.entry, skeleton=verified.skeleton, receipt=receipt,
+            )  # fmt: skip
 
     def disclosed(self, turn: Turn) -> list[Disclosure]:
         """Contracts that others disclosed to this organisation, latest kept first."""
@@ -325,9 +342,11 @@ class Books:
             turn.set_transaction_status(verified.id, "notarised", receipt=receipt, time_ms=now_ms)
         else:
             return [ContractRef(verified.id, index) for index in verified.created]
-        made = [self._create(turn, verified, index, now_ms) for index in verified.created]
+        found = [self._create(turn, verified, index, now_ms) for index in verified.created]
         self._consume(turn, verified)
-        return [ref for ref in made if ref is not None]
+        made = [ref for ref in found if ref is not None]
+        self._remember(verified, made, receipt)
+        return made
 
     def stored(
         self, verified: Verified, *, receipt: bytes, status: TransactionStatus, flow: str, now_ms: int
@@ -379,10 +398,11 @@ class Books:
         """Whether a contract made here is active, binds this organisation, and may end without its signature."""
         action = verified.created[ref.index].action
         assert isinstance(action, Create)
-        stored = turn.contract(ref)
         me, confirmers = self.keys.identity, action.confirmers
-        asked = me in confirmers.parties and not confirmers.fallback
-        return me in action.signatories and not asked and stored is not None and stored.status == "active"
+        if me not in action.signatories or (me in confirmers.parties and not confirmers.fallback):
+            return False
+        stored = turn.contract(ref)
+        return stored is not None and stored.status == "active"
 
     def _consume(self, turn: Turn, verified: Verified) -> None:
         me = self.keys.identity
@@ -391,7 +411,7 @@ class Books:
             if not isinstance(node.entry, ConsumeEntry) or not isinstance(action, Exercise):
                 continue
             ref = ContractRef(node.entry.ref.transaction or verified.id, node.entry.ref.index)
-            if turn.contract(ref) is not None:
+            if turn.has_contract(ref):
                 turn.consume(ref, verified.id)
             elif me in action.signatories or me in action.observers:
                 # two submitters' deliveries have no order between them: the end may be known before the beginning
@@ -485,12 +505,23 @@ class _World:
         """See verification.World."""
         return self._books.claim_output(owner, alpha, proof)
 
+    def remembered(self, ref: ContractRef) -> Disclosure | None:
+        """See verification.World."""
+        return self._books.remembered(ref)
+
     def known_valid(self, ref: ContractRef) -> bool:
         """See verification.World."""
+        if self._books.remembered(ref) is not None:
+            return True
         stored = self._turn.contract(ref)
         if stored is not None and stored.known_valid:
             return True
         return self._turn.blob_get(_ITEM_OF, codec.encode(ref)) is not None
+
+
+def _payload(contract: Contract) -> types.Plain:
+    assert isinstance(contract.action, Create)
+    return contract.action.payload
 
 
 def inputs_of(actions: Sequence[Action]) -> list[ContractRef]:

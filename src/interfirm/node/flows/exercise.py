@@ -108,15 +108,15 @@ def _start(ctx: Context, services: Services, asked: ExerciseArguments, planned: 
     window = Window(lower=lower, upper=Instant(upper))
     plan = services.books.plan(ctx.turn, asked.commands, window)
     planned.append(plan)
-    for ref in consumed_by(plan.actions):
-        stored = ctx.turn.contract(ref)
+    held = {ref: ctx.turn.contract(ref) for ref in consumed_by(plan.actions)}
+    for stored in held.values():
         if stored is not None and stored.status != "active":
             raise Refusal(
                 "vault.not-active", "the contract is no longer active", template=stored.template.name,
                 status=stored.status, consumer=stored.consumer,
             )  # fmt: skip
     ctx.turn.soft_lock(
-        [ref for ref in consumed_by(plan.actions) if ctx.turn.contract(ref) is not None], ctx.flow,
+        [ref for ref, stored in held.items() if stored is not None], ctx.flow,
         ctx.now_ms + LOCK_LEASE_MS, ctx.now_ms,
     )  # fmt: skip
     notary = asked.notary or services.books.notary_of(ctx.turn, plan, services.default_notary)
@@ -330,7 +330,6 @@ class Deal:
 def _record(ctx: Context, verified: Verified | None, receipt: bytes) -> None:
     if verified is not None:
         record(ctx, verified, receipt)
-    ctx.turn.release_locks(ctx.flow)
 
 
 async def _distribute(ctx: Context, draft: Draft, seals: bytes, receipt: bytes) -> None:

@@ -8,6 +8,7 @@ or stored again. A flow that fails in a way nobody foresaw is kept as `failed` w
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -58,6 +59,8 @@ ENDED = ("done", "refused", "cancelled", "killed")
 _MAIL = "flow-mail"
 SLEEP = "sleep"
 RESEND_MS = 2_000
+SESSION_BYTES = 16
+ALL = 2**31 - 1
 MAIL_COUNT_MAX = 64
 """Messages of one talk that wait for their flow."""
 
@@ -73,7 +76,7 @@ class Opened(msgspec.Struct, frozen=True):
 class _Running:
     """A flow in memory."""
 
-    __slots__ = ("context", "coroutine", "journal", "place", "record", "talks", "waiting")
+    __slots__ = ("context", "coroutine", "journal", "place", "record", "talks", "timers", "waiting")
 
     def __init__(self, record: FlowRecord, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
         self.record = record
@@ -83,6 +86,7 @@ class _Running:
         self.place = 0
         self.waiting: Awaited | None = None
         self.talks: dict[bytes, None] = {}
+        self.timers: set[str] = set()
 
 
 class FlowEngine:
@@ -96,6 +100,8 @@ class FlowEngine:
         self._waiting_notary: dict[bytes, str] = {}
         self._waiting_receipt: dict[bytes, str] = {}
         self._store = FlowStore()
+        self._mailed: Counter[bytes] = Counter()
+        """How many messages wait in a talk for its flow."""
         self._turn: Turn
         self._now_ms = 0
         self._effects: list[Effect] = []
@@ -104,6 +110,7 @@ class FlowEngine:
         """Rebuild every flow that had not ended; notary requests without an answer are sent again."""
         self.forget()
         self._begin(turn, now_ms)
+        self._mailed = Counter(key[:SESSION_BYTES] for key, _ in turn.blobs(_MAIL, limit=ALL))
         for state in ("running", "waiting"):
             for record in turn.flows(state=state):
                 if record.id not in self._running:
@@ -260,6 +267,7 @@ class FlowEngine:
             with self._turn.all_or_nothing():
                 value = request.function()
         except Refusal as refusal:
+            self._services.books.forget()  # what it remembers may have been taken back
             plain = refusal.as_plain()
             signal = Signal(code=refusal.code, message=refusal.message, values=plain["values"])
             self._append(running, _pack(["refused", signal]))
@@ -286,11 +294,9 @@ class FlowEngine:
             if request.transaction:
                 self._waiting_receipt[request.transaction] = flow
             if request.until_ms is not None:
-                self._turn.set_timer(Timer(flow=flow, at_ms=request.until_ms, key=request.session.hex()))
-            mail = self._turn.blobs(_MAIL + request.session.hex(), limit=1)
-            if mail:
-                self._turn.blob_delete(_MAIL + request.session.hex(), mail[0][0])
-                return self._resume(running, mail[0][1])
+                self._set_timer(running, request.until_ms, request.session.hex())
+            if request.session in self._mailed:
+                return self._resume(running, self._next_mail(request.session))
         elif isinstance(request, AskNotary):
             name = digest("notary request", flow, len(running.journal))
             self._waiting_notary[name] = flow
@@ -306,7 +312,7 @@ class FlowEngine:
             )
             self._effects.append(SubmitNotary(id=name, notary=request.notary, request=request.request))
         elif isinstance(request, Sleep):
-            self._turn.set_timer(Timer(flow=flow, at_ms=request.until_ms, key=SLEEP))
+            self._set_timer(running, request.until_ms, SLEEP)
         elif isinstance(request, AskPerson):
             item = f"{flow}-{len(running.journal)}"
             if self._turn.inbox_item(item) is None:
@@ -324,12 +330,21 @@ class FlowEngine:
         self._keep(running, "waiting")
         return None
 
+    def _set_timer(self, running: _Running, at_ms: int, key: str) -> None:
+        running.timers.add(key)
+        self._turn.set_timer(Timer(flow=running.record.id, at_ms=at_ms, key=key))
+
+    def _clear_timer(self, running: _Running, key: str) -> None:
+        if key in running.timers:
+            running.timers.discard(key)
+            self._turn.clear_timer(running.record.id, key)
+
     def _resume(self, running: _Running, value: Any) -> None:
         request = running.waiting
         assert request is not None
         if isinstance(request, Receive):
             self._waiting_receipt.pop(request.transaction, None)
-            self._turn.clear_timer(running.record.id, request.session.hex())
+            self._clear_timer(running, request.session.hex())
         self._append(running, _pack([_name(request), value]))
         self._advance(running, value)
 
@@ -349,11 +364,12 @@ class FlowEngine:
         self._turn.release_locks(flow)
         if state != "failed":
             self._store.end(flow)
+            for key in tuple(running.timers):
+                self._clear_timer(running, key)
             for session in running.talks:
                 self._store.leave(session)
-                self._turn.clear_timer(flow, session.hex())
-                for number, _ in self._turn.blobs(_MAIL + session.hex(), limit=MAIL_COUNT_MAX):
-                    self._turn.blob_delete(_MAIL + session.hex(), number)
+                while session in self._mailed:
+                    self._next_mail(session)
 
     # events -------------------------------------------------------------------------------------------------------
 
@@ -371,12 +387,21 @@ class FlowEngine:
         waiting = running.waiting
         if isinstance(waiting, Receive) and waiting.session == message.session:
             return self._resume(running, message.body)
-        space = _MAIL + message.session.hex()
-        if len(self._turn.blobs(space, limit=MAIL_COUNT_MAX)) == MAIL_COUNT_MAX:
+        if self._mailed[message.session] == MAIL_COUNT_MAX:
             raise Refusal("flow.mail", "too much mail for a flow that does not read it", count_max=MAIL_COUNT_MAX)
-        return self._turn.blob_put(space, message.number.to_bytes(8, "big"), message.body)
+        self._mailed[message.session] += 1
+        return self._turn.blob_put(_MAIL, message.session + message.number.to_bytes(8, "big"), message.body)
+
+    def _next_mail(self, session: bytes) -> bytes:
+        """Take the oldest message that waits in a talk."""
+        ((key, body),) = self._turn.blobs(_MAIL, after=session, limit=1)
+        self._turn.blob_delete(_MAIL, key)
+        self._mailed -= Counter((session,))
+        return body
 
     def _open(self, peer: bytes, message: FlowMessage) -> None:
+        if len(message.session) != SESSION_BYTES:
+            raise Refusal("flow.session", "a talk is named by 16 bytes", bytes=len(message.session))
         if message.number != 0 or message.flow not in self._opened_by_peers:
             raise Refusal("flow.unknown", "the message belongs to no talk and opens none", flow=message.flow[:80])
         name = "in-" + digest("opened", peer, message.session).hex()[:32]

@@ -68,6 +68,10 @@ class Contracts(VaultWork):
         row = self.row(_ONE, of=ref.transaction, at=ref.index)
         return None if row is None else self._stored(row)
 
+    def has_contract(self, ref: ContractRef) -> bool:
+        """Whether the contract that a ref names is kept here."""
+        return self.row(_STATE, of=ref.transaction, at=ref.index) is not None
+
     def consume(self, ref: ContractRef, consumer: bytes) -> None:
         """Record that transaction `consumer` ended a contract; saying so again is harmless.
 
