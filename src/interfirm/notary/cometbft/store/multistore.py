@@ -73,6 +73,12 @@ class MultiStore:
         """What nodes and keys take in memory, in bytes."""
         return sum(trie.bytes_held for trie in self._tries.values())
 
+    @property
+    def hashes_written(self) -> int:
+        """How many hashes of nodes and leaves the last height wrote."""
+        last = (trie.versions[-1] for trie in self._tries.values())
+        return sum(len(version.places) for version in last if version.height == self.height)
+
     def count(self, space: str) -> int:
         """How many keys a space holds at the last height and those kept before."""
         return len(self._tries[space])

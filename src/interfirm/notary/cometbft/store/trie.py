@@ -16,8 +16,9 @@ from collections import deque
 from collections.abc import Iterable
 from hashlib import sha256
 from operator import itemgetter
+from struct import Struct
 
-from interfirm.ledger.receipts.ics23 import SUBSTORE, varint
+from interfirm.ledger.receipts.ics23 import HASH_BYTES, SUBSTORE, varint
 from interfirm.notary.cometbft.store.keys import ALIKE, Keys, bit_at, critical
 from interfirm.notary.cometbft.store.versions import Version
 
@@ -32,6 +33,8 @@ _EMPTY_PAIR = 2 * (SUBSTORE.child + bytes(32))
 _HEAD = SUBSTORE.inner
 _LEAF, _VALUE = SUBSTORE.leaf, b"\x20"
 _KEY = itemgetter(0)
+_put = Struct(f"{HASH_BYTES}s").pack_into
+"""Writes a hash into bytes at an offset; three times as fast as to assign a slice."""
 
 
 def leaf_hash(key: bytes, value: bytes) -> bytes:
@@ -44,7 +47,9 @@ def leaf_hash(key: bytes, value: bytes) -> bytes:
 class Trie:
     """The sorted map of one space, by the hashes of its leaves, at the last height and some before it."""
 
-    __slots__ = ("_bits", "_child", "_dirty", "_free", "_now", "_pairs", "_stack", "keys", "versions")
+    __slots__ = (
+        "_bits", "_child", "_dirty", "_free", "_hashes", "_now", "_pairs", "_places", "_stack", "keys", "versions",
+    )  # fmt: skip
 
     def __init__(self, *, width: int, height: int = 0, leaves: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """A trie at a height of leaves (key, hash) that ascend strictly; keys have `width` bytes as a rule, or any."""
@@ -54,6 +59,8 @@ class Trie:
         self._pairs = bytearray(_EMPTY_PAIR)
         self._free = array("i")
         self._stack, self._dirty = [0], 1
+        self._places: list[int] = []
+        self._hashes: list[bytearray] = []
         self._build(leaves)
         self._now = Version(height, self._child[0], bytes(self._pairs[1:33]))
         self.versions = deque((self._now,))
@@ -92,9 +99,11 @@ class Trie:
             self._write(self._stack[-1], leaf)
             self._dirty = len(self._stack)
         self._climb(0)
-        if now.places:
+        if self._places:
+            now.places, now.hashes = array("i", self._places), b"".join(self._hashes)
             now.node, now.root = self._child[0], bytes(self._pairs[1:33])
             self.versions.append(now)
+            self._places, self._hashes = [], []
         return self.root
 
     def rewind(self, height: int) -> None:
@@ -131,38 +140,40 @@ class Trie:
     def _climb(self, bit: int) -> None:
         """Go up out of all nodes that are beyond a position."""
         stack, bits, pairs, dirty = self._stack, self._bits, self._pairs, self._dirty
-        places, hashes = self._now.places, self._now.hashes
-        while bits[stack[-1] >> 1] > bit:
-            start = PAIR_BYTES * (stack.pop() >> 1)
+        keep_place, keep_hash = self._places.append, self._hashes.append
+        place = stack[-1]
+        while bits[node := place >> 1] > bit:
+            del stack[-1]
+            place = stack[-1]
             if len(stack) < dirty:
-                found = sha256(_HEAD + pairs[start : start + PAIR_BYTES]).digest()
-                place = stack[-1]
+                found = sha256(_HEAD + pairs[66 * node : 66 * node + 66]).digest()
                 start = 33 * place + 1
-                places.append(place)
-                hashes += pairs[start : start + 32]
-                pairs[start : start + 32] = found
-        self._dirty = min(dirty, len(stack))
+                keep_place(place)
+                keep_hash(pairs[start : start + 32])
+                _put(pairs, start, found)
+        if len(stack) < dirty:
+            self._dirty = len(stack)
 
     def _descend(self, key: bytes) -> int:
         """Go down by the bits of a key to the one leaf that may have it."""
-        child, bits, stack, size = self._child, self._bits, self._stack, len(key)
-        node = child[stack[-1]]
+        child, bits, push, size = self._child, self._bits, self._stack.append, len(key)
+        node = child[self._stack[-1]]
         while node > 0:
             bit = bits[node]
             byte = bit >> 4
             place = node + node
             if byte < size and (256 | key[byte]) >> 8 - (bit & 15) & 1:
                 place += 1
-            stack.append(place)
+            push(place)
             node = child[place]
         return node
 
     def _write(self, place: int, found: bytes | bytearray) -> None:
         """Put a hash at a place, and keep what was there."""
         start = 33 * place + 1
-        self._now.places.append(place)
-        self._now.hashes += self._pairs[start : start + 32]
-        self._pairs[start : start + 32] = found
+        self._places.append(place)
+        self._hashes.append(self._pairs[start : start + 32])
+        _put(self._pairs, start, found)
 
     def _branch(self, bit: int, key: bytes) -> None:
         """Go up to a position, and put a node there: a leaf of the key on one side, what was there on the other."""
@@ -222,12 +233,11 @@ class Trie:
         self._pairs[1:33] = found
 
     def _join(self, bit: int, left: int, left_hash: bytes, right: int, right_hash: bytes) -> tuple[int, bytes]:
-        node = self._grow()
-        self._bits[node] = bit
-        self._child[2 * node], self._child[2 * node + 1] = left, right
         pair = SUBSTORE.child + left_hash + SUBSTORE.child + right_hash
-        self._pairs[PAIR_BYTES * node : PAIR_BYTES * node + PAIR_BYTES] = pair
-        return node, sha256(_HEAD + pair).digest()
+        self._bits.append(bit)
+        self._child.extend((left, right))
+        self._pairs += pair
+        return len(self._bits) - 1, sha256(_HEAD + pair).digest()
 
     # reading ----------------------------------------------------------------------------------------------------------
 

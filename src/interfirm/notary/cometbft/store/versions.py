@@ -21,19 +21,17 @@ class Version:
         self.height, self.node, self.root = height, node, root
         self.made, self.gone, self.places = array("i"), array("i"), array("i")
         self.links: dict[int, int] = {}
-        self.hashes = bytearray()
+        self.hashes = b""
         self._index: dict[int, int] = {}
 
     def written(self) -> list[tuple[int, bytes]]:
         """The places written over with the hashes they had, last first."""
         starts = reversed(range(0, len(self.hashes), HASH_BYTES))
-        return list(
-            zip(reversed(self.places), (bytes(self.hashes[at : at + HASH_BYTES]) for at in starts), strict=True)
-        )
+        return list(zip(reversed(self.places), (self.hashes[at : at + HASH_BYTES] for at in starts), strict=True))
 
     def hash_before(self, place: int) -> bytes | None:
         """The hash that a place held before this height, or None where it holds the same."""
         if len(self._index) == 0:  # asked for seldom, and never while the height is written
             self._index = {place: at for at, place in reversed(list(enumerate(self.places)))}
         at = self._index.get(place)
-        return None if at is None else bytes(self.hashes[HASH_BYTES * at : HASH_BYTES * at + HASH_BYTES])
+        return None if at is None else self.hashes[HASH_BYTES * at : HASH_BYTES * at + HASH_BYTES]
