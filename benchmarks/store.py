@@ -31,6 +31,8 @@ BLOCKS = 8
 BYTES_A_KEY_MAX = 360
 GROWTH_MAX = 1.3
 PROOFS = 50
+PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 8192", "cache_size = -65536")
+"""As the notary's hosts open their files: many changes of one page are written back once."""
 VALUE = b"\x01" + bytes(range(32))
 NODE = bytes(range(70))
 Changes = dict[tuple[str, bytes], bytes | None]
@@ -93,7 +95,8 @@ def in_memory(count: int) -> dict[str, float]:
 def on_disk(count: int, folder: Path) -> dict[str, float]:
     """The tables with the tries above: a height in one commit; proofs, made and verified."""
     connection = sqlite3.connect(folder / f"{count}.sqlite", isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
     connection.execute("BEGIN")
     StateStore(connection)
     connection.executemany("INSERT INTO store_leaves VALUES (?, ?, ?)", leaves(count))
