@@ -22,6 +22,7 @@ FIRMS = (
     ("Halden Retail BV", "BE0812345603"),
     ("Kern Logistics NV", "BE0543210955"),
 )
+NOW_MS = time.time_ns() // 1_000_000
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 

@@ -102,7 +102,9 @@ def _keys(layout: NetworkLayout, home: Home, at_ms: int) -> str:
 
 
 def _answers(home: Home) -> str:
-    Asker(home.control_path).call("status", {})
+    refused = Asker(home.control_path).call("status", {}).get("refuses")
+    if refused:
+        raise Refusal(refused["code"], refused["reason"], **refused["values"])
     return "answers"
 
 

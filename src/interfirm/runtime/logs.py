@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
+
+
+class _Stderr:
+    """Standard error, on a disk that may be full: a line that cannot be written is lost, and nothing else is."""
+
+    def write(self, text: str) -> None:
+        """Write, if possible."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, if possible."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
 
 structlog.configure(
     processors=[
@@ -13,7 +30,7 @@ structlog.configure(
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(),
     ],
-    logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Stderr())),
 )
 
 log = structlog.get_logger()

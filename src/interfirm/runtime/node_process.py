@@ -22,6 +22,7 @@ from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock
 from interfirm.runtime.logs import log
 from interfirm.runtime.serving import Driver
+from interfirm.runtime.storage import StorageGuard
 from interfirm.runtime.tls import Revocations, tls_identity
 
 WAIT_MS_MAX = 60_000
@@ -35,8 +36,7 @@ class NodeProcess:
         self.assembly = assembly
         self.clock = clock
         self.node = assembly.node
-        self.driver = Driver(TurnLoop(self.node.turn, self._release), clock)
-        self._watchers: dict[str, list[asyncio.Queue[TellProgress]]] = {}
+        self._watchers: dict[str, list[asyncio.Queue[TellProgress | Refusal]]] = {}
         self._refusals: dict[int, asyncio.Future[None]] = {}
         layout, home = assembly.layout, assembly.home
         identity = tls_identity(layout, home, assembly.store)
@@ -46,6 +46,8 @@ class NodeProcess:
             self,
             Surroundings(endpoints=assembly.parties.endpoints, now_ms=clock.now_ms, revoked=revoked),
         )
+        self.storage = StorageGuard(self.node, self.network.peers)
+        self.driver = Driver(TurnLoop(self.storage.turn, self._release), clock)
         self.control = ControlServer(home.control_path, self.handle)
 
     async def serve(self, ready: Callable[[], None]) -> None:
@@ -115,6 +117,9 @@ class NodeProcess:
         waiting = self._refusals.pop(id(effect.event), None)
         if waiting is not None and not waiting.done():
             waiting.set_exception(effect.refusal)
+        elif isinstance(effect.event, AskedFlow) and (queues := self._watchers.get(effect.event.id)):
+            for queue in queues:
+                queue.put_nowait(effect.refusal)
         else:
             log.warning("node.refused", **effect.refusal.as_plain())
 
@@ -135,7 +140,8 @@ class NodeProcess:
             return answer
         if isinstance(answer.event, AskedFlow):
             timeout_s = float(arguments.get("wait_ms", WAIT_MS_MAX)) / 1000
-            return self._watch(answer, timeout_s, progress=bool(arguments.get("progress")))
+            ended = self._ended(answer.event) if "request" in arguments else None
+            return ended or self._watch(answer, timeout_s, progress=bool(arguments.get("progress")))
         return await self._hand_in(answer)
 
     def _status(self) -> dict[str, Any]:
@@ -145,6 +151,7 @@ class NodeProcess:
             "now_ms": self.clock.now_ms(),
             "turns": self.driver.loop.turns,
             "connected": [parties.name_of(peer) for peer in self.network.peers()],
+            "refuses": None if self.storage.failure is None else self.storage.failure.as_plain(),
         }
 
     def _set_clock(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +180,7 @@ class NodeProcess:
         event = start.event
         assert isinstance(event, AskedFlow)
         self._keep_privates(start)
-        queue: asyncio.Queue[TellProgress] = asyncio.Queue()
+        queue: asyncio.Queue[TellProgress | Refusal] = asyncio.Queue()
         watching = self._watchers.setdefault(event.id, [])
         watching.append(queue)
         record = FlowRecord(
@@ -184,7 +191,11 @@ class NodeProcess:
             self.driver.put(event)
             async with asyncio.timeout(timeout_s):
                 while record.state not in (*ENDED, "failed"):
-                    record = (await queue.get()).record
+                    told = await queue.get()
+                    if isinstance(told, Refusal):
+                        self._check_unknown(event.id, told)
+                        continue
+                    record = told.record
                     if progress:
                         yield {"flow": shown_flow(record)}
         except TimeoutError:
@@ -195,6 +206,20 @@ class NodeProcess:
                 self._watchers.pop(event.id, None)
         if not progress or record.state not in (*ENDED, "failed"):
             yield {"flow": shown_flow(record)}
+
+    def _ended(self, event: AskedFlow) -> dict[str, Any] | None:
+        """What a flow came to that was asked for before under the same request id."""
+        with self.assembly.vault.read() as turn:
+            record = turn.flow(event.id)
+        if record is None or record.state not in (*ENDED, "failed"):
+            return None
+        return {"flow": shown_flow(record)}
+
+    def _check_unknown(self, flow: str, refusal: Refusal) -> None:
+        """Raise the refusal unless the flow had begun before: then it goes on."""
+        with self.assembly.vault.read() as turn:
+            if turn.flow(flow) is None:
+                raise refusal
 
     def _keep_privates(self, start: Start) -> None:
         if start.privates:
