@@ -95,7 +95,9 @@ def build(
     unreachable: Collection[bytes] = (),
     components: tuple[Component, ...] = (),
 ) -> Draft:
-    """The transaction of a forest; `seed` is 32 fresh random bytes. Raises Refusal `ledger.*` over a limit."""
+    """The transaction of a forest; `seed` is 32 fresh random bytes. Raises Refusal `ledger.*` over a limit,
+    and `ledger.claim-owner` where someone would have to sign what it does not see.
+    """
     proofs: dict[int, tuple[bytes, ...]] = {}
 
     def claims(index: int, action: Create) -> list[bytes]:
@@ -132,6 +134,9 @@ def build(
 def _lines(seed: bytes, signers: Sequence[bytes], tops: Mapping[bytes, tuple[Node, ...]]) -> tuple[LineOpening, ...]:
     if len(signers) > LIMITS.lines_count_max:
         raise Refusal("ledger.lines", "too many signers", count=len(signers), count_max=LIMITS.lines_count_max)
+    for party in signers:
+        if party not in tops:  # all others that must sign are informees
+            raise Refusal("ledger.claim-owner", "a claim's owner does not see the contract that takes it", owner=party)
     return tuple(
         LineOpening(
             salt=digest("line salt", seed, i),

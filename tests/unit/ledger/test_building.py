@@ -6,7 +6,7 @@ import pytest
 from tests.support.ledger import create, exercise, who
 from tests.support.parties import party
 from tests.support.refusals import refused
-from tests.support.scenes import ALICE, BANK, BOB, CAROL, TRUDY, c, cash, eur, iou, network
+from tests.support.scenes import ALICE, BANK, BOB, CAROL, LATER, TRUDY, c, cash, eur, iou, network
 
 from interfirm.base.limits import LIMITS
 from interfirm.contracts.types import Create
@@ -38,6 +38,15 @@ def test_too_many_signers_are_not_built() -> None:
     assert isinstance(action, Create)
     crowd = tuple(party(f"signer {i}").id for i in range(LIMITS.lines_count_max + 1))
     net.draft(actions=[action.replace(signatories=crowd)])
+
+
+@refused("ledger.claim-owner")
+def test_a_claim_of_somebody_who_does_not_see_the_contract_is_not_built() -> None:
+    net = network()
+    action = net.draft(create(c.Invoice(who(BOB), who(ALICE), "2026-1", eur(100), LATER))).roots[0].action
+    assert isinstance(action, Create)
+    (claim,) = action.claims
+    net.draft(actions=[action.replace(claims=(claim.replace(owner=TRUDY.id),))])
 
 
 @refused("ledger.informee")
