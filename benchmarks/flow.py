@@ -123,4 +123,4 @@ def _cpu(layout: NetworkLayout) -> dict[str, float]:
     for home in layout.homes():
         parts = Path(f"/proc/{supervise.running(home)}/stat").read_text().rpartition(")")[2].split()
         found[home.member.slug] = (int(parts[11]) + int(parts[12])) / TICKS_PER_S
-    return found
+    return {**found, "client": time.process_time()}

@@ -19,13 +19,15 @@ from interfirm.base.limits import LIMITS
 T = TypeVar("T")
 _encode_block = libipld.encode_dag_cbor
 _decode_block = libipld.decode_dag_cbor
-_KEPT = (bytes,)
+_DECODERS: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+_DECODERS_COUNT_MAX = 4_096
 _TAG, _LINK, _FLOAT = 0xD8, b"\xd8\x2a", 0xFB
 _INTEGER_MIN = -(2**63)
 _ANY_DEPTH = -1  # never counts down to 0
 # By way of msgpack, because tuples must become lists and msgspec.to_builtins keeps them; both steps are in C. Sets have
 # an order of their own in each process, so they are sorted.
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
+_pack_as_is = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 
 
@@ -75,21 +77,16 @@ def decode_plain(data: bytes, *, bytes_max: int = LIMITS.message_bytes_max) -> A
 def decode(data: bytes, kind: type[T], *, bytes_max: int = LIMITS.message_bytes_max) -> T:
     """The value of type `kind` in one canonical block; as `decode_plain`, and `codec.shape` for another shape."""
     value = _decoded(data, bytes_max)
-    typed = _typed(value, kind)
-    if encode_plain(_unpack(_pack(typed))) != data:
-        # one comparison settles both: a second spelling of the bytes, and parts that the type does not keep
-        if encode_plain(value) != data:
-            raise Refusal("codec.not-canonical", "the block is not in its canonical spelling", bytes=len(data))
-        raise Refusal("codec.shape", "the block holds more than its type has", kind=_name(kind))
-    return typed
+    found = typed(value, kind)
+    if encode_plain(value) != data:
+        raise Refusal("codec.not-canonical", "the block is not in its canonical spelling", bytes=len(data))
+    return found
 
 
 def from_plain(value: Any, kind: type[T]) -> T:
     """The value of type `kind` that builtins stand for; Refusal `codec.shape` where they stand for none or for more."""
-    typed = _typed(value, kind)
-    if encode(typed) != encode(value):
-        raise Refusal("codec.shape", "the block holds more than its type has", kind=_name(kind))
-    return typed
+    _check_items((value,), LIMITS.depth_max + 1)
+    return typed(value, kind)
 
 
 def _decoded(data: bytes, bytes_max: int) -> Any:
@@ -105,13 +102,28 @@ def _decoded(data: bytes, bytes_max: int) -> Any:
     return value
 
 
-def _typed(value: Any, kind: type[T]) -> T:
+def typed(value: Any, kind: type[T]) -> T:
+    """`from_plain` for builtins that came out of a block or of `plain`: no floats are looked for (hot paths)."""
     try:
-        return msgspec.convert(value, kind, builtin_types=_KEPT)
+        # by way of msgpack, all in C; maps keep their order, in which contract code goes through them
+        found: T = _decoder(kind).decode(_pack_as_is(value))
+        if _pack(found) != _pack(value):
+            raise Refusal("codec.shape", "the block holds more than its type has", kind=_name(kind))
+        return found
     except RecursionError as error:
         raise _too_deep() from error
-    except (msgspec.ValidationError, ValueError, TypeError) as error:
+    except (msgspec.DecodeError, ValueError, TypeError, OverflowError) as error:
         raise Refusal("codec.shape", "the block does not have the expected shape", reason=str(error)[:200]) from error
+
+
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    """The decoder of a type, made once; types that are made while the program runs (packages) are few."""
+    found = _DECODERS.get(kind)
+    if found is None:
+        if len(_DECODERS) >= _DECODERS_COUNT_MAX:
+            _DECODERS.clear()
+        found = _DECODERS[kind] = msgspec.msgpack.Decoder(kind)
+    return found
 
 
 def _name(kind: Any) -> str:
@@ -129,6 +141,8 @@ def _check_items(items: Iterable[Any], levels_left: int) -> None:
         if kind is list:
             _check_items(item, levels_left - 1)
         elif kind is dict:
+            if not all(type(key) is str for key in item):
+                raise Refusal("codec.value", "the keys of a map are text")
             _check_items(item.values(), levels_left - 1)
         elif kind is float:
             raise Refusal("codec.value", "floats have no place in a block")

@@ -59,6 +59,9 @@ class TemplateCode(Protocol):
     def read(self, payload: Plain, transaction: bytes | None) -> language.Template:
         """The contract of a stored payload; refs to (self, i) become (transaction, i)."""
 
+    def reads_alike(self, transaction: bytes | None) -> bool:
+        """Whether `read` and `deciding` give the same: nothing is private, and no ref depends on the transaction."""
+
     def deciding(self, payload: Plain) -> language.Template:
         """The contract as those of its methods see it that say who is bound: refs as stored, private fields blank."""
 
@@ -181,7 +184,7 @@ class Interpretation:
         self._nodes, self._authority = [], None
         code = self._engine.template(command.template)
         if isinstance(command, CreateCommand):
-            self.create(codec.from_plain(_stored(command.payload), code.cls))
+            self.create(codec.typed(_stored(command.payload), code.cls))
         else:
             chosen = code.choices.get(command.choice)
             if chosen is None:
@@ -196,7 +199,9 @@ class Interpretation:
 
     def _run(self, ref: ContractRef, code: TemplateCode, chosen: ChoiceCode, arguments_plain: Plain) -> Any:
         found = self._find(ref, code)
-        contract, deciding = _instance(ref, code, found), code.deciding(found.payload)
+        deciding = code.deciding(found.payload)
+        made_in = found.created_in or ref.transaction
+        contract = deciding if code.reads_alike(made_in) else code.read(found.payload, made_in)
         arguments = chosen.arguments_of(arguments_plain)
         index = self._claim_index()
         declared = chosen.declared

@@ -10,8 +10,7 @@ import __future__
 import builtins
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -78,20 +77,26 @@ def weigh(value: Any, meter: Meter) -> None:
     Functions(meter).weigh(value)
 
 
-@contextmanager
-def contained() -> Iterator[None]:
+_FAULTS = (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
+
+
+class contained:  # noqa: N801 - reads as a statement: `with contained():`
     """Turn what contract code does wrong at run time into Refusal `contract.failed`, the same for every party.
 
     Only the kind of fault is told: Python's own words differ between versions.
     """
-    try:
-        yield
-    except RecursionError as fault:
-        raise Refusal("contract.depth", "calls are nested too deeply", depth_max=LIMITS.call_depth_max) from fault
-    except (
-        ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError,
-    ) as fault:  # fmt: skip
-        raise Refusal("contract.failed", "the contract's code failed", reason=type(fault).__name__) from fault
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        """Refuse what went wrong."""
+        if isinstance(fault, RecursionError):
+            raise Refusal("contract.depth", "calls are nested too deeply", depth_max=LIMITS.call_depth_max) from fault
+        if isinstance(fault, _FAULTS) and not isinstance(fault, Refusal):
+            raise Refusal("contract.failed", "the contract's code failed", reason=type(fault).__name__) from fault
 
 
 def load(source: str, *, module: str, imports: Mapping[str, Any], meter: Meter) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class ChoiceCode:
 
     def arguments_of(self, plain: Plain) -> dict[str, Any]:
         """See interpreter.ChoiceCode."""
-        typed = codec.from_plain(plain, self.arguments_type)
+        typed = codec.typed(plain, self.arguments_type)
         return {name: getattr(typed, name) for name in self.parameters}
 
     def arguments_plain(self, arguments: dict[str, Any]) -> Plain:
@@ -163,12 +163,16 @@ class TemplateCode:
 
     def read(self, payload: Plain, transaction: bytes | None) -> language.Template:
         """The contract of a stored payload; refs to (self, i) become (transaction, i)."""
-        contract = codec.from_plain(payload, self.cls)
+        contract = codec.typed(payload, self.cls)
         return _resolved(contract, transaction) if self.refs and transaction is not None else contract
+
+    def reads_alike(self, transaction: bytes | None) -> bool:
+        """Whether `read` and `deciding` give the same: nothing is private, and no ref depends on the transaction."""
+        return not self.private and not (self.refs and transaction is not None)
 
     def deciding(self, payload: Plain) -> language.Template:
         """See interpreter.TemplateCode."""
-        contract = codec.from_plain(payload, self.cls)
+        contract = codec.typed(payload, self.cls)
         return blank(contract) if self.private else contract
 
 
