@@ -123,6 +123,16 @@ class Store(RuleBasedStateMachine):
         self.store.resync()
         assert (self.store.height, self.store.root) == (height, root)
 
+    @rule(back=st.integers(1, 6), changes=CHANGES)
+    def a_way_back_that_is_not_committed(self, back: int, changes: dict[tuple[str, bytes], bytes | None]) -> None:
+        height, root = self.store.height, self.store.root
+        self.connection.execute("BEGIN")
+        self.store.rewind(self.kept(back))
+        self.store.apply(self.store.height + 1, changes)
+        self.connection.execute("ROLLBACK")
+        self.store.resync()
+        assert (self.store.height, self.store.root) == (height, root)
+
     @rule()
     def a_restart(self) -> None:
         root = self.store.root
@@ -222,3 +232,15 @@ def test_keys_given_back_make_room(count: int) -> None:
         assert len(trie) == 0
     assert sizes[0] == sizes[3]
     assert trie.root == Trie(width=32).root
+
+
+def test_heights_taken_back_make_room() -> None:
+    keys = [sha256(b"%d" % n).digest() for n in range(100)]
+    trie = Trie(width=32)
+    sizes = []
+    for _ in range(3):
+        trie.apply(1, [(key, sha256(key).digest()) for key in keys])
+        trie.rewind(0)
+        sizes.append(trie.bytes_held)
+    assert sizes[0] == sizes[2]
+    assert len(trie) == 0

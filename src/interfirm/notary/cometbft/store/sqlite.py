@@ -55,13 +55,14 @@ class StateStore:
 
         Raises Refusal `store.damaged` where the leaves do not make the root that was kept with them.
         """
+        assert 1 <= heights_proved <= heights_kept, "the height before the last is always there to go back to"
         self._execute, self._many = connection.execute, connection.executemany
         self.layout, self._kept, self._proved = layout, heights_kept, heights_proved
         for statement in SCHEMA:
             self._execute(statement)
-        self._tree = self._load(connection)
+        self._tree = self._load()
 
-    def _load(self, connection: sqlite3.Connection) -> MultiStore:
+    def _load(self) -> MultiStore:
         """Build the tries at the first height to be proved, then make the heights after it again."""
         last = self._execute("SELECT max(height) FROM store_heights").fetchone()[0]
         if last is None:
@@ -71,7 +72,7 @@ class StateStore:
         first = "SELECT min(height) FROM store_heights WHERE height >= ?"
         base = self._execute(first, (last - self._proved,)).fetchone()[0]
         before, after = self._undone(base)
-        tree = MultiStore(self.layout, height=base, leaves=earlier(connection.execute(_LEAVES), before))
+        tree = MultiStore(self.layout, height=base, leaves=earlier(self._execute(_LEAVES), before))
         self._check_root(tree)
         for (height,) in self._execute("SELECT height FROM store_heights WHERE height > ? ORDER BY 1", (base,)):
             tree.apply(height, after.get(height, {}))
@@ -167,7 +168,12 @@ class StateStore:
 
     def resync(self) -> None:
         """Bring memory back to what the file holds, after the owner took its transaction back."""
-        self._tree.rewind(self._execute("SELECT max(height) FROM store_heights").fetchone()[0])
+        last = self._execute("SELECT max(height) FROM store_heights").fetchone()[0]
+        tree = self._tree
+        if tree.first_height <= last <= tree.height and tree.root_at(last) == self.root_at(last):
+            tree.rewind(last)
+        else:  # what was taken back was a way back
+            self._tree = self._load()
 
     def prove(self, space: str, key: bytes, *, height: int | None = None) -> Proven:
         """What is at a key at a height (the last, if None), with proofs.
