@@ -18,6 +18,7 @@ from interfirm.notary.cometbft.application import POINTS
 from interfirm.notary.cometbft.client import ClusterClient
 from interfirm.notary.cometbft.rpc import Rpc
 from interfirm.notary.types import Ask, Done, Refused, Said
+from interfirm.notary.uniqueness.machine import transaction_of
 from interfirm.runtime import engine
 from interfirm.runtime.cluster_join import add_node, header_of
 
@@ -134,6 +135,21 @@ def test_the_unchanged_application_runs_on_the_later_engine(tmp_path_factory: py
     with running_cluster(tmp_path_factory.mktemp("later"), 1, version=engine.ALSO_TESTED) as cluster:
         ref = ContractRef(made(cluster).id, 0)
         assert isinstance(cluster.settled(cluster.request(exercise(0, ref, A))).answers[0], Done)
+
+
+def test_many_envelopes_are_under_way_at_once_and_each_has_its_outcome(four: RunningCluster) -> None:
+    requests = [four.request(create(0, A)) for _ in range(40)]
+    envelopes = [four.envelope(request) for request in requests] + [four.envelope(requests[0], notary=bytes(32))]
+    *names, refused = four.client.submit_many(envelopes)
+    assert isinstance(refused, Refusal)
+    assert refused.code == "envelope.notary"
+    ids = set()
+    for name in names:
+        assert isinstance(name, bytes), name
+        done = four.client.wait(name).answers[0]
+        assert isinstance(done, Done), done
+        ids.add(done.id)
+    assert ids == {transaction_of(request) for request in requests}
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     },
     "tx_index": {"indexer": "kv"},
 }
-"""What differs from the engine's own defaults, and was measured (docs/adr)."""
+"""What differs from the engine's own defaults (decision record 30)."""
 
 
 class Place(Value, frozen=True):
