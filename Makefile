@@ -16,7 +16,7 @@ setup: .venv/.ready ## the environment, from uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "interfirm needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	@test -x $(UV) || { $(PYTHON) -m venv .venv || { echo "cannot make .venv; on Debian: apt-get install python3-venv"; exit 1; }; \
 		$(RUN)/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)"; }
-	@$(UV) sync --frozen --quiet --inexact
+	@$(UV) sync --frozen --quiet --inexact --all-extras
 	@touch $@
 
 demo: setup ## five firms, a notary and an invoice that nobody can finance twice (ARGS="--keep", "--json FILE", "--invoice FILE")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.pool import StaticPool
 
 from interfirm.base.errors import Refusal, check
 from interfirm.node.vault.statements import Known
@@ -27,6 +27,7 @@ STATEMENTS_COUNT = 512
 CACHE_KIBIBYTES = 8 * 1024
 """Pages that each connection keeps in memory."""
 READERS_COUNT = 4
+_OPTIONS: dict[str, Any] = {"check_same_thread": False, "cached_statements": STATEMENTS_COUNT}
 _MAGIC = b"SQLite format 3\x00"
 _STORAGE = {
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM,
@@ -65,7 +66,7 @@ def told() -> Iterator[None]:
 
 
 class SqliteDatabase:
-    """An open vault file: `writer` and `read()` give connections, `close` gives the file free."""
+    """An open vault file: `writing` and `reading` give transactions, `close` gives the file free."""
 
     errors: type[Exception] = sqlite3.Error
     prepared: Known = {}
@@ -74,6 +75,8 @@ class SqliteDatabase:
         self.path = path
         self._lock = _locked(path)
         self._durable = durable
+        self._readers: list[sqlite3.Connection] = []
+        """Connections that read, while nobody uses them."""
         self._connections = contextlib.ExitStack()
         try:
             with told():
@@ -85,17 +88,14 @@ class SqliteDatabase:
     def _open(self, path: Path) -> None:
         _check_file(path)
         url = sa.URL.create("sqlite", database=str(path))
-        options: dict[str, Any] = {"check_same_thread": False, "cached_statements": STATEMENTS_COUNT}
-        self._writers = sa.create_engine(url, poolclass=StaticPool, connect_args=options)
-        self._readers = sa.create_engine(url, poolclass=QueuePool, pool_size=1, max_overflow=READERS_COUNT - 1,
-                                         connect_args=options)  # fmt: skip
+        self._writers = sa.create_engine(url, poolclass=StaticPool, connect_args=_OPTIONS)
         sa.event.listen(self._writers, "connect", self._prepare_writer)
-        sa.event.listen(self._readers, "connect", self._prepare_reader)
         sa.event.listen(self._writers, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-        sa.event.listen(self._readers, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         self._connections.callback(self._writers.dispose)
-        self._connections.callback(self._readers.dispose)
+        self._connections.callback(self._close_readers)
         self.writer = self._connections.enter_context(self._writers.connect())
+        driver: Any = self.writer.connection.dbapi_connection
+        self._driver = cast(sqlite3.Connection, driver)
         self.dialect: sa.Dialect = self._writers.dialect
         self.clear_log()
         self._check_size()
@@ -104,9 +104,49 @@ class SqliteDatabase:
         """See `refusal_of`."""
         return refusal_of(error)
 
-    def read(self) -> sa.Connection:
-        """A connection that sees what was committed when its transaction first reads."""
-        return self._readers.connect()
+    @contextlib.contextmanager
+    def migrating(self) -> Iterator[sqlite3.Connection]:
+        """`writing` for what goes through SQLAlchemy, too."""
+        with self.writer.begin():
+            yield self._driver
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction of the writing connection: committed at the end, rolled back when an exception leaves it."""
+        driver = self._driver
+        driver.execute("BEGIN IMMEDIATE")
+        try:
+            yield driver
+            driver.execute("COMMIT")
+        except BaseException:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees what was committed when it first reads."""
+        driver = self._readers.pop() if self._readers else self._new_reader()
+        try:
+            driver.execute("BEGIN")
+            yield driver
+            driver.execute("COMMIT")
+        except BaseException:
+            driver.close()
+            raise
+        if len(self._readers) < READERS_COUNT:
+            self._readers.append(driver)
+        else:
+            driver.close()
+
+    def _new_reader(self) -> sqlite3.Connection:
+        driver: sqlite3.Connection = sqlite3.connect(self.path, **_OPTIONS)
+        self._prepare_reader(driver)
+        return driver
+
+    def _close_readers(self) -> None:
+        while self._readers:
+            self._readers.pop().close()
 
     def clear_log(self) -> bool:
         """Move everything from the write-ahead log into the file and cut the log.
@@ -114,7 +154,7 @@ class SqliteDatabase:
         False where a reader still needs the log or the storage fails: nothing is lost, and it can be tried again.
         """
         try:
-            busy = self._driver().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            busy = self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.OperationalError:
             return False
         return not busy
@@ -122,17 +162,13 @@ class SqliteDatabase:
     def check(self) -> None:
         """Read the whole file and refuse (`vault.damaged`) what does not fit together; takes long on a large one."""
         with told():
-            found = [row[0] for row in self._driver().execute("PRAGMA quick_check(5)")]
+            found = [row[0] for row in self._driver.execute("PRAGMA quick_check(5)")]
         check(found == ["ok"], "vault.damaged", "the vault's file is damaged", reason="; ".join(found)[:500])
 
     def close(self) -> None:
         """Give up connections and lock; what was not committed is gone."""
         self._connections.close()
         os.close(self._lock)
-
-    def _driver(self) -> sqlite3.Connection:
-        driver: Any = self.writer.connection.dbapi_connection
-        return cast(sqlite3.Connection, driver)
 
     def _prepare_writer(self, driver: sqlite3.Connection, _: object) -> None:
         driver.isolation_level = None
@@ -142,14 +178,14 @@ class SqliteDatabase:
         ):  # fmt: skip
             driver.execute(f"PRAGMA {pragma}")
 
-    def _prepare_reader(self, driver: sqlite3.Connection, _: object) -> None:
+    def _prepare_reader(self, driver: sqlite3.Connection) -> None:
         driver.isolation_level = None
         for pragma in (f"busy_timeout={BUSY_MS}", "query_only=ON", f"cache_size=-{CACHE_KIBIBYTES}"):
             driver.execute(f"PRAGMA {pragma}")
 
     def _check_size(self) -> None:
         """A file that was cut short is noticed now and not when the missing part is read."""
-        driver = self._driver()
+        driver = self._driver
         pages = driver.execute("PRAGMA page_count").fetchone()[0] * driver.execute("PRAGMA page_size").fetchone()[0]
         size = self.path.stat().st_size
         check(size >= pages, "vault.damaged", "the vault's file is shorter than it says", bytes=size, expected=pages)

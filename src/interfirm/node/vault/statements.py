@@ -115,14 +115,19 @@ class Numbers:
         self.contract = 0
 
 
+class Driver(Protocol):
+    """A driver's connection (PEP 249)."""
+
+    def cursor(self) -> Any:
+        """A cursor of it."""
+
+
 class Work:
     """One database transaction on one connection. Once the database failed, everything in it fails."""
 
-    def __init__(self, connection: sa.Connection, database: Database, *, writable: bool) -> None:
+    def __init__(self, driver: Driver, database: Database, *, writable: bool) -> None:
         self.writable = writable
         self.failure: Exception | None = None
-        driver = connection.connection.dbapi_connection
-        assert driver is not None
         self._cursor = driver.cursor
         self._database = database
         self._errors = database.errors

@@ -46,8 +46,8 @@ class Vault:
         database = SqliteDatabase(path, durable=durable)
         try:
             vault = cls(database, Attachments(path.with_name(path.name + ".attachments")), contracts_engine)
-            with vault.turn() as turn, told():
-                migrate(database.writer, turn)
+            with told(), database.migrating() as driver:
+                migrate(database.writer, Turn(driver, vault._shared, writable=True))
             vault.load_template_tables()
             with vault.read() as turn:
                 numbers = vault._shared.numbers
@@ -77,8 +77,8 @@ class Vault:
         assert not self._turning, "one turn at a time"
         self._turning = True
         try:
-            with told(), self._database.writer.begin():
-                turn = Turn(self._database.writer, self._shared, writable=True)
+            with told(), self._database.writing() as driver:
+                turn = Turn(driver, self._shared, writable=True)
                 yield turn
                 if turn.failure is not None:
                     raise turn.failure
@@ -91,8 +91,8 @@ class Vault:
     @contextlib.contextmanager
     def read(self) -> Iterator[Turn]:
         """A turn that only reads, on a connection of its own: it sees one committed state and holds up no writer."""
-        with told(), self._database.read() as connection, connection.begin():
-            yield Turn(connection, self._shared, writable=False)
+        with told(), self._database.reading() as driver:
+            yield Turn(driver, self._shared, writable=False)
 
     def check(self) -> None:
         """Read the whole database and refuse (`vault.damaged`) what does not fit together."""

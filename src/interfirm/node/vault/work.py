@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import sqlalchemy as sa
-
 from interfirm.base.values import Value
-from interfirm.node.vault.statements import Database, Numbers, Prepared, Statement, Work
+from interfirm.node.vault.statements import Database, Driver, Numbers, Prepared, Statement, Work
 from interfirm.node.vault.template_tables import TemplateTables
 
 LISTS_COUNT_MAX = 1000
@@ -26,8 +24,8 @@ class Shared(Value, frozen=True):
 class VaultWork(Work):
     """One database transaction of a vault."""
 
-    def __init__(self, connection: sa.Connection, shared: Shared, *, writable: bool) -> None:
-        super().__init__(connection, shared.database, writable=writable)
+    def __init__(self, driver: Driver, shared: Shared, *, writable: bool) -> None:
+        super().__init__(driver, shared.database, writable=writable)
         self.tables = shared.tables
         self.numbers = shared.numbers
         self._lists = shared.lists

@@ -220,7 +220,7 @@ def test_a_full_disk_is_refused_and_nothing_of_the_turn_is_kept(path: Path) -> N
 
 def test_a_refusal_of_storage_that_is_caught_ends_the_turn_all_the_same(path: Path) -> None:
     vault = opened(path)
-    vault._database._driver().execute("PRAGMA max_page_count = 1")
+    vault._database._driver.execute("PRAGMA max_page_count = 1")
     caught_inside: list[str] = []
 
     def turn_on_a_full_disk() -> None:
@@ -244,7 +244,7 @@ def test_a_refusal_of_storage_that_is_caught_ends_the_turn_all_the_same(path: Pa
 
 def test_after_a_full_disk_was_cleared_the_vault_goes_on(path: Path) -> None:
     vault = opened(path)
-    driver = vault._database._driver()
+    driver = vault._database._driver
     pages = driver.execute("PRAGMA page_count").fetchone()[0]
     driver.execute(f"PRAGMA max_page_count = {pages}")
     with refused("vault.storage"), vault.turn() as turn:
@@ -264,7 +264,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_another_program_holds_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vault = opened(path)
-    vault._database._driver().execute("PRAGMA busy_timeout = 1")
+    vault._database._driver.execute("PRAGMA busy_timeout = 1")
     with sqlite3.connect(path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with refused("vault.busy"), vault.turn():
@@ -358,7 +358,7 @@ def test_what_is_erased_is_gone_from_the_files(path: Path) -> None:
 
 def test_what_is_erased_while_somebody_reads_is_gone_with_the_next_turn(path: Path) -> None:
     vault = opened(path)
-    vault._database._driver().execute("PRAGMA busy_timeout = 1")
+    vault._database._driver.execute("PRAGMA busy_timeout = 1")
     with vault.turn() as turn:
         turn.put_private(bytes32(1), "person", b"the secret of a person", b"salt")
     with vault.read() as reader:
