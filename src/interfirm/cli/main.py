@@ -25,6 +25,7 @@ from interfirm.cli.invoice import app as invoice_app
 from interfirm.cli.network import app as network_app
 from interfirm.cli.network import node_app
 from interfirm.cli.notary import app as notary_app
+from interfirm.cli.privacy import app as privacy_app
 from interfirm.cli.proof import app as proof_app
 from interfirm.cli.report import app as report_app
 from interfirm.cli.sim import sim
@@ -46,6 +47,7 @@ for name, group in (
     ("inbox", inbox_app),
     ("flows", flows_app),
     ("contracts", contracts_app),
+    ("privacy", privacy_app),
     ("proof", proof_app),
 ):
     app.add_typer(group, name=name)

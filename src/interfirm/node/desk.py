@@ -28,6 +28,7 @@ from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry, Step
 from interfirm.node.forms import Forms, Names, jsonable, read_instant, ref_of, ref_text
+from interfirm.node.privacy import erase, texts_of
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, StoredContract
@@ -200,6 +201,12 @@ class Desk:
             "observers": [self.names.name_of(p) for p in stored.observers],
             "fields": self.forms.write(code.read(stored.payload, stored.ref.transaction)),
         }
+
+    def committed(self, turn: Turn, ref: ContractRef, commitments: Sequence[bytes]) -> dict[str, Any]:
+        """Which commitments a contract holds, as JSON: ref, template, commitments."""
+        stored = turn.contract(ref)
+        name = "" if stored is None else self.template_name(self.engine.template(stored.template))
+        return {"ref": ref_text(ref), "template": name, "commitments": [each.hex() for each in commitments]}
 
     def template_name(self, code: TemplateCode) -> str:
         """`folder.Name` of a template."""
@@ -540,6 +547,20 @@ def _disclosed(desk: Desk, arguments: dict[str, Any]) -> Answer:
     }
 
 
+def _erase(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Erase all private values of a data subject (`subject`) with every copy; says what stays, and where."""
+    with desk.vault.turn() as turn:
+        erased = erase(turn, _text(arguments, "subject"), now_ms=desk.now_ms())
+        stays = [desk.committed(turn, ref, commitments) for ref, commitments in erased.committed.items()]
+    return {
+        "subject": erased.subject,
+        "values": len(erased.values),
+        "flows": list(erased.flows),
+        "commitments": stays,
+        "files": [content.hex() for content in desk.vault.attachments_holding(texts_of(erased.values))],
+    }
+
+
 def _whoami(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Whose node this is, and its time."""
     return {"name": desk.names.name_of(desk.me), "identity": desk.me.hex(), "now_ms": desk.now_ms()}
@@ -567,6 +588,7 @@ OPERATIONS: dict[str, Operation] = {
     "proof.receipt": _prove_receipt,
     "disclosed.count": _disclosed,
     "disclosed.list": _disclosed,
+    "privacy.erase": _erase,
     "whoami": _whoami,
 }
 """The operations every node has."""

@@ -8,7 +8,9 @@ from interfirm.node.network import types as net
 from interfirm.node.network.frames import Message
 from interfirm.node.vault.turn import Turn
 
-_SENDING, _HEARD, _OUTBOX = "session-sending", "session-heard", "session-outbox-"
+_SENDING, _HEARD = "session-sending", "session-heard"
+OUTBOX = "session-outbox-"
+"""The space of the messages that wait for a peer: this, then its identity in hex."""
 ALL = 2**31 - 1
 _LAST = b"\xff" * 8
 _pack = msgspec.msgpack.encode
@@ -39,7 +41,7 @@ class SessionRows:
                 self._sending[peer] = (effect.epoch, effect.through)
             case net.StoreOutbox():
                 self.flush(turn)
-                turn.blobs_delete_through(_OUTBOX + peer.hex(), _LAST)
+                turn.blobs_delete_through(OUTBOX + peer.hex(), _LAST)
                 self._sending[peer] = (effect.epoch, 0)
                 self._outbox[peer] = list(enumerate(effect.messages, start=1))
             case net.DeliverMessage():
@@ -48,9 +50,9 @@ class SessionRows:
     def flush(self, turn: Turn) -> None:
         """Write everything that changed."""
         for peer, messages in self._outbox.items():
-            turn.blobs_put(_OUTBOX + peer.hex(), ((_key(number), _pack(message)) for number, message in messages))
+            turn.blobs_put(OUTBOX + peer.hex(), ((_key(number), _pack(message)) for number, message in messages))
         for peer, through in self._dropped.items():
-            turn.blobs_delete_through(_OUTBOX + peer.hex(), _key(through))
+            turn.blobs_delete_through(OUTBOX + peer.hex(), _key(through))
         turn.blobs_put(_SENDING, ((peer, _pack(numbers)) for peer, numbers in self._sending.items()))
         turn.blobs_put(_HEARD, ((peer, _pack(numbers)) for peer, numbers in self._heard.items()))
         self.clear()
@@ -69,7 +71,7 @@ def kept_sessions(turn: Turn) -> list[net.Kept]:
     for peer in sorted({*sending, *heard}):
         epoch, acknowledged = sending.get(peer, (0, 0))
         heard_epoch, committed = heard.get(peer, (0, 0))
-        rows = turn.blobs(_OUTBOX + peer.hex(), limit=ALL)
+        rows = turn.blobs(OUTBOX + peer.hex(), limit=ALL)
         outbox = tuple(msgspec.msgpack.decode(value, type=Message) for _, value in rows)
         found.append(
             net.Kept(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -73,6 +73,14 @@ class Attachments:
         """Whether a file with this hash is here."""
         return self._path(content).is_file()
 
+    def holding(self, texts: Sequence[bytes]) -> list[bytes]:
+        """The hashes of the files in which one of these texts stands."""
+        if not texts:
+            return []
+        with told():
+            found = [path.name for path in sorted(self._folder.iterdir()) if _stands_in(path, texts)]
+        return [bytes.fromhex(name) for name in found]
+
     def _path(self, content: bytes) -> Path:
         return self._folder / content.hex()
 
@@ -84,6 +92,19 @@ class Attachments:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def _stands_in(path: Path, texts: Sequence[bytes]) -> bool:
+    """Whether one of the texts stands in a file, which is read in chunks."""
+    longest = max(map(len, texts))
+    end = b""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            part = end + chunk
+            if any(text in part for text in texts):
+                return True
+            end = part[-longest:]
+    return False
 
 
 def _copy(chunks: Iterable[bytes], file: BinaryIO, bytes_max: int) -> bytes:

@@ -26,6 +26,7 @@ _PAGE = (
 _FIRST = sa.select(_b.key, _b.value).where(_b.space == sa.bindparam("of")).order_by(_b.key).limit(sa.bindparam("limit"))
 _PUT_PRIVATE = put(privates)
 _PRIVATE = sa.select(privates).where(privates.c.commitment == sa.bindparam("of"))
+_OF_SUBJECT = sa.select(privates.c.commitment).where(privates.c.subject == sa.bindparam("of"))
 _ERASE = sa.delete(privates).where(privates.c.subject == sa.bindparam("of"))
 
 
@@ -60,11 +61,16 @@ class Blobs(VaultWork):
         return [(row[0], row[1]) for row in self.rows(_PAGE, of=space, after=after, limit=limit)]
 
 
-class Privates(VaultWork):
+_ERASED = "erased-privates"
+
+
+class Privates(Blobs):
     """What commitments hide. Nothing else in the vault holds these values; the ledger holds the commitments alone."""
 
     def put_private(self, commitment: bytes, subject: str, value: bytes, salt: bytes) -> None:
-        """Keep a private value and its salt for a data subject."""
+        """Keep a private value and its salt for a data subject; one that was erased does not come back."""
+        if self.blob_get(_ERASED, commitment) is not None:
+            return
         self.write(_PUT_PRIVATE, {"commitment": commitment, "subject": subject, "value": value, "salt": salt})
 
     def private(self, commitment: bytes) -> PrivateValue | None:
@@ -75,4 +81,6 @@ class Privates(VaultWork):
     def erase_subject(self, subject: str) -> int:
         """Erase all private values of a data subject from the files of the database, too; returns how many."""
         self.erased = True
+        commitments = [row[0] for row in self.rows(_OF_SUBJECT, of=subject)]
+        self.blobs_put(_ERASED, ((commitment, b"") for commitment in commitments))
         return self.write(_ERASE, {"of": subject})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -109,6 +109,10 @@ class Vault:
     def attachment_here(self, content: bytes) -> bool:
         """Whether an attached file with this SHA-256 is kept here."""
         return self._attachments.has(content)
+
+    def attachments_holding(self, texts: Sequence[bytes]) -> list[bytes]:
+        """The attached files in which one of these texts stands; all of them are read."""
+        return self._attachments.holding(texts)
 
 
 def _first(turn: Turn, statement: sa.Select[tuple[int]]) -> int:

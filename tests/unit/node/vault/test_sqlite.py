@@ -91,7 +91,7 @@ def kill_at(count: int) -> None:
     statements.Work._run = run_or_die  # type: ignore[method-assign]  # in a child that dies with it
 
 
-STATEMENTS = 15
+STATEMENTS = 16
 """What `write_all` runs; one point more kills before the commit."""
 
 
