@@ -6,7 +6,11 @@ import json
 import sys
 from pathlib import Path
 
-SHELLS = ("src/interfirm/notary/solo/",)
+_CLUSTER = "src/interfirm/notary/cometbft/"
+SHELLS = (
+    "src/interfirm/notary/solo/",
+    *(_CLUSTER + name for name in ("abci.py", "client.py", "receipts.py", "rpc.py", "sqlite.py", "store/sqlite.py")),
+)
 """Hosts on real disks and processes: the functional tests run them, in processes that this report does not see."""
 PROMISED = {
     "src/interfirm/base": 94,
