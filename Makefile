@@ -43,6 +43,9 @@ docs: setup ## write docs/reference from the code
 engine: setup ## the pinned consensus engine of a notary cluster (needs Go)
 	@$(RUN)/python -m interfirm.runtime.engine
 
+journals: setup ## record the journals of flows again (only with a new JOURNAL_VERSION)
+	$(RUN)/python tools/record_journals.py
+
 bench: setup ## all benchmarks, as a table
 	$(RUN)/interfirm bench all
 
