@@ -146,6 +146,14 @@ class Limits(msgspec.Struct, frozen=True):
     """Requests in one block of a cluster."""
     envelopes_known_count_max: int = 16_384
     """Envelopes whose signatures a validator remembers as verified until they are judged."""
+    validators_count_max: int = 128
+    """Validators of one cluster, as its receipts show them."""
+    receipt_bytes_max: int = 1024 * 1024
+    """One receipt or proof of a cluster's state, encoded."""
+    receipt_walk_count_max: int = 64
+    """Headers from a cluster's trust anchor to the one that a receipt stands on."""
+    clock_drift_ms_max: int = 10_000
+    """How far a header's time may lie ahead of the reader's clock."""
 
 
 LIMITS = Limits()

@@ -43,6 +43,7 @@ from interfirm.notary.types import (
     Reserve,
     Revoke,
     Rotate,
+    SetTime,
     Settle,
     SignatureCheck,
     Store,
@@ -131,8 +132,16 @@ class _Judge:
             case Unsubscribe():
                 subscriptions.unsubscribe(request.kind, request.subject, requester, self.state)
                 return self._done(digest("subscription", request.kind, request.subject, requester))
+            case SetTime():
+                return self._set_time(request, requester)
             case Ask():
                 return self._ask(request, requester)
+
+    def _set_time(self, request: SetTime, requester: bytes) -> Done:
+        """The host has moved the block's time where it may; here it is only said whether it did."""
+        if requester != self.genesis.registrar.identity or self.now < request.time:
+            raise Refusal("notary.clock", "this notary's time is not set", to=request.time, now=self.now)
+        return self._done(digest("time", request.time.ms))
 
     def _notarise(self, request: Notarise) -> Done:
         uniqueness.check_sizes(request)

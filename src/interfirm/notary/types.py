@@ -198,6 +198,12 @@ class Unsubscribe(Wire, frozen=True, tag="unsubscribe"):
     subject: bytes
 
 
+class SetTime(Wire, frozen=True, tag="set-time"):
+    """Move a scenario's time forward; the registrar's request, taken only by a cluster that began with a scenario."""
+
+    time: Instant
+
+
 class Ask(Wire, frozen=True, tag="ask"):
     """Ask for a dated statement: `unspent`, `consumer`, `claim`, `imported`, `accepted` or `key` of a subject."""
 
@@ -221,6 +227,7 @@ Request = (
     | Free
     | Subscribe
     | Unsubscribe
+    | SetTime
     | Ask
 )
 

@@ -27,9 +27,10 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
 from interfirm.base.signatures import PublicKey
+from interfirm.base.time import Instant
 from interfirm.base.values import Value
 from interfirm.node.identity.sealed import write_atomically
-from interfirm.notary.cometbft.types import ClusterGenesis, Validator, chain_id
+from interfirm.notary.cometbft.types import ClusterGenesis, Neighbour, Validator, chain_id
 from interfirm.notary.machine import notary_id
 from interfirm.runtime import engine
 
@@ -147,10 +148,13 @@ def new_cluster(
     first_address: str = FIRST_ADDRESS,
     version: str = engine.PINNED,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    neighbours: tuple[Neighbour, ...] = (),
+    scenario_ms: int | None = None,
 ) -> ClusterLayout:
     """A cluster of so many validators in a folder that does not exist, each with its own loopback address.
 
-    `settings` change the engine's settings on top of `SETTINGS`. Raises Refusal `cluster.exists`, `cluster.size`,
+    `settings` change the engine's settings on top of `SETTINGS`; `neighbours` are solo notaries whose word it takes;
+    with `scenario_ms` its time is a scenario's. Raises Refusal `cluster.exists`, `cluster.size`,
     `cluster.address`, `engine.*`; nothing is left behind by a failure.
     """
     if folder.exists() and any(folder.iterdir()):
@@ -166,7 +170,10 @@ def new_cluster(
     draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
     try:
         _make_homes(program, draft, hosts)
-        genesis = ClusterGenesis(network=network, registrar=registrar, validators=_validators(draft), label=label)
+        genesis = ClusterGenesis(
+            network=network, registrar=registrar, validators=_validators(draft), label=label, neighbours=neighbours,
+            scenario=None if scenario_ms is None else Instant(scenario_ms),
+        )  # fmt: skip
         chain = _chain_genesis(draft, genesis)
         places = tuple(_place(draft, f"node{n}", host) for n, host in enumerate(hosts))
         for place in places:

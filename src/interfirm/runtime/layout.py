@@ -1,9 +1,10 @@
 """Where everything of a network lies on disk, and how a network and its firms are made.
 
-    network.json            name, genesis of its notary, firms; public
+    network.json            name, genesis of its solo notary, firms; public
     directory/              a signed entry for each of them: keys, certificates, where it listens; public
     authority/              certificate authority and registrar of this development network
     notary/                 key store, certificate, database of the solo notary
+    cluster/                the validators of a notary cluster, where the network has one
     firms/<name>/           key store, certificate, vault, control socket of one organisation
 
 Every piece is written to a folder beside its place and moved there when it is whole, so nothing is half-made.
@@ -18,6 +19,7 @@ import shutil
 import socket
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from cryptography import x509
@@ -26,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.signatures import PublicKey
+from interfirm.base.signatures import PublicKey, Scheme
 from interfirm.base.values import Value
 from interfirm.node.directory.checks import sign_entry
 from interfirm.node.directory.folder import publish
@@ -40,8 +42,12 @@ from interfirm.notary.machine import notary_id
 from interfirm.notary.registry.machine import registration_bytes
 from interfirm.notary.types import Genesis, Register
 
+if TYPE_CHECKING:
+    from interfirm.runtime.cluster import ClusterLayout
+
 FORMAT = 1
 HOST = "127.0.0.1"
+SOLO, CLUSTER = "solo", "cluster"
 DIRECTORY = "directory"
 """The folder of signed directory entries."""
 
@@ -79,6 +85,8 @@ class NetworkFile(Value, frozen=True):
     """Where a scenario's clock starts; None: the machine's clock."""
     modules: tuple[str, ...] = ()
     """Business modules beside the built-in ones, as importable package names."""
+    notaries: tuple[str, ...] = ("solo",)
+    """The notaries that run, `solo` or `cluster`; new facts live at the first, which is every firm's home."""
 
 
 class Home(Value, frozen=True):
@@ -118,12 +126,21 @@ class Home(Value, frozen=True):
         return self.folder / "pid"
 
 
+_NOBODY = Member(
+    name="", slug="", registration="", identity=b"", key=PublicKey(scheme=Scheme.ED25519, key=b""), vrf=b"", host="",
+    port=0, registrar=b"", own=b"",
+)  # fmt: skip
+"""In the place of the solo notary until it is made."""
+
+
 class _Made(Value, frozen=True):
     """What every member of a network is made with."""
 
     authority: Authority
     network: str
     genesis: Genesis
+    home: bytes
+    """The notary that decides the claims of those who are made."""
     at_ms: int
 
 
@@ -156,9 +173,24 @@ class NetworkLayout:
         return Home(folder=self.folder / "notary", member=self.file.notary)
 
     @property
-    def notary_id(self) -> bytes:
-        """The id of the network's notary."""
+    def solo_id(self) -> bytes:
+        """The id of the network's solo notary, whether or not it runs."""
         return notary_id(self.file.genesis)
+
+    @property
+    def cluster(self) -> ClusterLayout | None:
+        """The network's notary cluster, where it has one."""
+        if CLUSTER not in self.file.notaries:
+            return None
+        from interfirm.runtime.cluster import ClusterLayout  # other networks do without
+
+        return ClusterLayout.open(self.folder / CLUSTER)
+
+    @property
+    def notary_id(self) -> bytes:
+        """The id of the notary where new facts live."""
+        cluster = self.cluster if self.file.notaries[0] == CLUSTER else None
+        return self.solo_id if cluster is None else cluster.notary_id
 
     @property
     def network_id(self) -> bytes:
@@ -171,8 +203,9 @@ class NetworkLayout:
         return self.folder / "authority"
 
     def homes(self) -> list[Home]:
-        """The notary's folder and every firm's."""
-        return [self.notary, *(self.home(member) for member in self.file.members)]
+        """The folder of the solo notary, where it runs, and every firm's."""
+        firms = [self.home(member) for member in self.file.members]
+        return [self.notary, *firms] if SOLO in self.file.notaries else firms
 
     def home(self, member: Member) -> Home:
         """The folder of a member."""
@@ -212,7 +245,8 @@ class NetworkLayout:
         if any(slug == m.slug or registration == m.registration for m in self.file.members) or slug == "notary":
             raise Refusal("firm.exists", "a firm of this name or number is in the network", firm=name)
         authority = Authority.open(self.authority_folder, _passphrase(self.authority_folder))
-        made = _Made(authority=authority, network=self.file.name, genesis=self.file.genesis, at_ms=at_ms)
+        made = _Made(authority=authority, network=self.file.name, genesis=self.file.genesis, home=self.notary_id,
+                     at_ms=at_ms)  # fmt: skip
         member = _make_member(self.folder, slug, (name, registration), made)
         self.save(self.file.replace(members=(*self.file.members, member)))
         return self.home(member)
@@ -244,18 +278,24 @@ def new_network(
     at_ms: int,
     scenario_ms: int | None = None,
     modules: tuple[str, ...] = (),
+    notaries: tuple[str, ...] = (SOLO,),
+    validators: int = 7,
 ) -> NetworkLayout:
-    """A network with a solo notary and firms of (legal name, registration number), in a folder that does not exist.
+    """A network with its notaries and firms of (legal name, registration number), in a folder that does not exist.
 
-    Raises Refusal `network.exists`; nothing is left behind by a failure.
+    Raises Refusal `network.exists`, `network.notary`, and `cluster.*`, `engine.*` where it has a cluster of so many
+    validators; nothing is left behind by a failure.
     """
+    if not notaries or len(set(notaries)) != len(notaries) or not set(notaries) <= {SOLO, CLUSTER}:
+        raise Refusal("network.notary", "a network has a solo notary, a cluster, or both", notaries=list(notaries))
     if folder.exists() and any(folder.iterdir()):
         raise Refusal("network.exists", "there is something in this folder", folder=str(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
     try:
         draft.mkdir(mode=0o700)
-        _write_network(draft, list(firms), name=name, at_ms=at_ms, scenario_ms=scenario_ms, modules=modules)
+        plan = _Plan(name=name, at_ms=at_ms, scenario_ms=scenario_ms, modules=modules, notaries=notaries)
+        _write_network(draft, list(firms), plan, validators)
         if folder.exists():
             folder.rmdir()
         draft.rename(folder)
@@ -265,32 +305,43 @@ def new_network(
     return NetworkLayout.open(folder)
 
 
-def _write_network(
-    folder: Path,
-    firms: list[tuple[str, str]],
-    *,
-    name: str,
-    at_ms: int,
-    scenario_ms: int | None,
-    modules: tuple[str, ...],
-) -> None:
+class _Plan(Value, frozen=True):
+    """What a network is made of."""
+
+    name: str
+    at_ms: int
+    scenario_ms: int | None
+    modules: tuple[str, ...]
+    notaries: tuple[str, ...]
+
+
+def _write_network(folder: Path, firms: list[tuple[str, str]], plan: _Plan, validators: int) -> None:
+    name, at_ms = plan.name, plan.at_ms
     passphrase = _new_passphrase(folder / "authority")
     authority = Authority.create(folder / "authority", passphrase, network=name, at_ms=at_ms, cost=COST_DEVELOPMENT)
     registrar = authority.registrar.public
     network = digest("network", name, authority.trust.root, codec.plain(registrar))
     store = _new_keys(folder / "notary")
     genesis = Genesis(network=network, registrar=registrar, key=store.public, label=f"{name} notary")
-    made = _Made(authority=authority, network=name, genesis=genesis, at_ms=at_ms)
+    if CLUSTER in plan.notaries:
+        from interfirm.notary.cometbft.types import Neighbour
+        from interfirm.runtime.cluster import new_cluster  # other networks do without
+
+        solo = Neighbour(notary=notary_id(genesis), network=network, key=genesis.key)
+        new_cluster(folder / CLUSTER, network=network, registrar=registrar, label=f"{name} cluster",
+                    validators=validators, neighbours=(solo,), scenario_ms=plan.scenario_ms)  # fmt: skip
+    file = NetworkFile(
+        format=FORMAT, name=name, genesis=genesis, notary=_NOBODY, members=(), scenario_ms=plan.scenario_ms,
+        modules=plan.modules, notaries=plan.notaries,
+    )  # fmt: skip
+    home = NetworkLayout(folder, file).notary_id
+    made = _Made(authority=authority, network=name, genesis=genesis, home=home, at_ms=at_ms)
     legal = (f"{name} notary", "NTREU-0000000001")
     notary = _member(folder, folder / "notary", store, "notary", legal, made)
     members = [_make_member(folder, slug_of(firm[0]), firm, made) for firm in firms]
     if len({m.slug for m in members}) != len(members):
         raise Refusal("firm.exists", "two firms have one name", firms=[m.slug for m in members])
-    file = NetworkFile(
-        format=FORMAT, name=name, genesis=genesis, notary=notary, members=tuple(members), scenario_ms=scenario_ms,
-        modules=modules,
-    )  # fmt: skip
-    NetworkLayout(folder, file).save(file)
+    NetworkLayout(folder, file).save(file.replace(notary=notary, members=tuple(members)))
 
 
 def _make_member(folder: Path, slug: str, legal: tuple[str, str], made: _Made) -> Member:
@@ -305,7 +356,7 @@ def _member(folder: Path, home: Path, store: KeyStore, slug: str, legal: tuple[s
     request = store.request(made.network, Subject(legal_name=name, registration_id=_registered(registration)))
     chain = made.authority.issue(request, at_ms=made.at_ms)
     write_atomically(home / "certificate.pem", b"".join(to_pem(each) for each in chain), replace=False)
-    entered = registration_bytes(made.genesis.network, store.public, store.vrf_public, notary_id(made.genesis))
+    entered = registration_bytes(made.genesis.network, store.public, store.vrf_public, made.home)
     member = Member(
         name=name, slug=slug, registration=registration, identity=store.identity, key=store.public,
         vrf=store.vrf_public, host=HOST, port=free_port(), registrar=made.authority.registrar.sign(entered),

@@ -24,7 +24,7 @@ from interfirm.notary.cometbft.known import Known, KnownOfBlock, Work
 from interfirm.notary.cometbft.seen import Seen
 from interfirm.notary.cometbft.types import ClusterGenesis, Outcome, Result, StateStore, chain_id
 from interfirm.notary.state import META, Overlay
-from interfirm.notary.types import Abroad, Answer, Block, Judged, Refused
+from interfirm.notary.types import Abroad, Answer, Asked, Block, Judged, Refused, SetTime
 from interfirm.notary.wire import Heard
 
 GENESIS = b"genesis"
@@ -85,6 +85,16 @@ class Application:
         value = self.store.get(META, machine.TIME)
         return Instant(0 if value is None else codec.decode_plain(value))
 
+    def _time(self, block: Instant, asked: Sequence[Asked] = ()) -> Instant:
+        """The machine's time in a block of this time; in a scenario, the latest that its registrar set."""
+        if self.genesis.scenario is None:
+            return max(block, self.now)
+        registrar = self.genesis.registrar.identity
+        told = [
+            each.request.time for each in asked if isinstance(each.request, SetTime) and each.requester == registrar
+        ]
+        return max(self.now, self.genesis.scenario, *told)
+
     @property
     def judged_height(self) -> int:
         """The height of the last judged block, which is decided and all but committed."""
@@ -106,7 +116,7 @@ class Application:
         """
         work = self.known.work(data)
         try:
-            last = self.now if self.store.height else now
+            last = self._time(now) if self.genesis.scenario else self.now if self.store.height else now
             self._admit(work, Overlay(self.store), last)
             self._count(work.opened, now)
             work.check_transactions()
@@ -167,7 +177,7 @@ class Application:
                 raise refusal
 
     def _in_block(self, transactions: Sequence[bytes], time: Instant) -> Iterator[tuple[bytes, Refusal | None]]:
-        for data, found in zip(transactions, self._admitted(transactions, max(time, self.now)), strict=True):
+        for data, found in zip(transactions, self._admitted(transactions, self._time(time)), strict=True):
             yield data, found if isinstance(found, Refusal) else None
 
     def _admitted(self, transactions: Sequence[bytes], now: Instant) -> Iterator[Work | Refusal]:
@@ -199,10 +209,10 @@ class Application:
         if self._staged is not None:  # the engine was started again before it committed
             self.store.discard()
             self._staged = None
-        found = list(self._admitted(transactions, max(time, self.now)))
+        found = list(self._admitted(transactions, self._time(time)))
         works = [each for each in found if isinstance(each, Work)]
         asked = tuple(each for work in works for each in work.opened.asked)
-        judged = self._judge(Block(height=height, time=time, requests=asked), works)
+        judged = self._judge(Block(height=height, time=self._time(time, asked), requests=asked), works)
         self._at("judged")
         envelopes = tuple(work.opened.id for work in works)
         changes = judged.changes | self._seen.changes(height, judged.time, envelopes)
