@@ -82,6 +82,14 @@ def test_an_invoice_is_imported_listed_exported_and_proved(running: NetworkLayou
     checked = answer(command("--json", "proof", "verify", str(proof), "--anchor", str(anchor), cwd=tmp_path))
     assert checked["fields"] == {"number": "INV-2026-0001"}
     assert checked["signed_by"] == ["Nordmark Components NV"]
+    whole = str(tmp_path / "whole.proof")
+    answer(command(*base, "proof", "export", listed[0]["ref"], "--to", whole))
+    checked = answer(command("--json", "proof", "verify", whole, "--anchor", str(anchor), cwd=tmp_path))
+    shown = answer(command(*base, "contracts", "show", listed[0]["ref"]))
+    assert checked["complete"] is True
+    assert checked["fields"] == shown["fields"], "a stranger reads what the parties read"
+    assert checked["fields"]["payable"] == {"amount": "136125.00", "currency": "EUR"}
+    assert checked["identities"]["Halden Retail BV"] == running.firm("halden").member.identity.hex()
     damaged = bytearray(proof.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     proof.write_bytes(bytes(damaged))

@@ -114,7 +114,9 @@ def test_a_person_is_erased_and_the_proof_stays_valid(running: NetworkLayout, tm
     again = str(tmp_path / "again.proof")
     answer(command(*base(running, reader), "proof", "export", note["ref"], "--to", again))
     for file in (proof, again):
-        assert answer(command("--json", "proof", "verify", file, "--anchor", anchor))["complete"] is True
+        checked = answer(command("--json", "proof", "verify", file, "--anchor", anchor))
+        assert (checked["complete"], checked["package_known"]) == (True, False), "of a module that is not installed"
+        assert checked["fields"]["text"] == [commitment]
     recovered = asker(reader).call("recover", {"from": author.member.name, "wait_ms": 20_000})["flow"]
     assert recovered["state"] == "done"
     assert files_with_it(reader) == [], "and it does not come back"
