@@ -1,0 +1,216 @@
+"""Receipts and proofs of the state from validators' RPC. No validator is believed: all is verified from a trust anchor.
+
+Of several validators, each is asked until one shows what verifies; the header that a proof stands on is compared with
+what another one shows. Two headers of one height that both verify are evidence, and nothing is returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal, check
+from interfirm.ledger.receipts.chain import LightBlock
+from interfirm.ledger.receipts.cometbft import (
+    SPACES,
+    ClusterReceipt,
+    InResult,
+    InState,
+    StateProof,
+    rules_of,
+    verify_state,
+    without_known,
+)
+from interfirm.ledger.receipts.light import (
+    check_current,
+    check_not_ahead,
+    conflict_of,
+    lightened,
+    trusted_block,
+    verify_next,
+    walk,
+)
+from interfirm.ledger.receipts.types import ClusterAnchor, Trusted
+from interfirm.ledger.receipts.verify import verify_receipt_of
+from interfirm.notary.cometbft.rpc import Rpc
+from interfirm.notary.cometbft.shown import light_block_of, result_with, unreadable
+
+POLL_S = 0.1
+PAGE = 100
+RESULT_BYTES_MAX = 2_048
+"""Beyond this an envelope's outcome is longer than a proof of the state."""
+T = TypeVar("T")
+
+
+class Chain:
+    """A cluster's chain as its validators show it and an anchor proves it; for one thread at a time."""
+
+    def __init__(self, anchor: ClusterAnchor, validators: Sequence[Rpc], *, now_ms: Callable[[], int]) -> None:
+        """`now_ms` is this machine's clock, in milliseconds since 1970; it judges what is new, not what is shown."""
+        self.anchor, self._validators, self._now_ms = anchor, list(validators), now_ms
+        self._rules = rules_of(anchor)
+        self._spine: list[tuple[Trusted, LightBlock]] = []
+        self._compared: dict[int, bytes] = {}
+
+    def receipt_of(self, transaction: bytes, *, height: int) -> bytes:
+        """The receipt of a transaction that the block at `height` accepted, in canonical bytes.
+
+        Raises Refusal `receipt.conflict` with evidence where two headers are signed, and `cluster.no-proof` with what
+        was wrong at each validator; the next block, which commits to it, may not be there yet.
+        """
+        return self._first(lambda rpc: self._receipt(rpc, transaction, height))
+
+    def receipt_from_state(self, transaction: bytes) -> bytes:
+        """A new receipt of whatever the cluster ever accepted, from its last state; raises as `receipt_of`."""
+        return self._first(lambda rpc: self._receipt_from_state(rpc, transaction))
+
+    def proof_of(self, kind: str, subject: bytes) -> bytes:
+        """A proof of what the last state answers to a question (`questions.KINDS`); raises as `receipt_of`."""
+        check(kind in SPACES, "receipt.question", "no such question", kind=kind[:20], kinds=sorted(SPACES))
+        return self._first(lambda rpc: self._proof(rpc, kind, subject))
+
+    def renewed(self) -> ClusterAnchor:
+        """The anchor at the last header but one: as good as this one, and for longer; raises as `receipt_of`."""
+
+        def found(rpc: Rpc) -> ClusterAnchor:
+            blocks = self._verified(rpc, _last_height(rpc) - 1)
+            return self.anchor.replace(trusted=trusted_block(blocks[-1]))
+
+        return self._first(found)
+
+    def _first(self, ask: Callable[[Rpc], T]) -> T:
+        """The first answer that holds; who gives none is asked last from then on."""
+        if self.anchor.trusted.time_ns:
+            check_current(self.anchor.trusted, now_ms=self._now_ms(), rules=self._rules)
+        troubles = []
+        for validator in list(self._validators):
+            try:
+                return ask(validator)
+            except Refusal as refusal:
+                if refusal.code == "receipt.conflict":
+                    raise
+                troubles.append(f"{validator.address}: {refusal}"[:300])
+                self._validators.remove(validator)
+                self._validators.append(validator)
+        raise Refusal("cluster.no-proof", "no validator shows what verifies", troubles=troubles)
+
+    # what is shown ------------------------------------------------------------------------------------------------
+
+    def _receipt(self, rpc: Rpc, transaction: bytes, height: int) -> bytes:
+        results = rpc.call("block_results", height=height)["txs_results"] or []
+        shown = result_with(transaction, results)
+        if len(shown.data) > RESULT_BYTES_MAX:
+            return self._receipt_from_state(rpc, transaction)
+        return self._sealed(transaction, shown, self._verified(rpc, height + 1))
+
+    def _receipt_from_state(self, rpc: Rpc, transaction: bytes) -> bytes:
+        shown, height = _stored(rpc, SPACES["accepted"], transaction)
+        return self._sealed(transaction, shown, self._verified(rpc, height + 1))
+
+    def _sealed(self, transaction: bytes, shown: InResult | InState, blocks: tuple[LightBlock, ...]) -> bytes:
+        way = without_known(self._lightened(blocks), self.anchor.trusted)
+        receipt = codec.encode(ClusterReceipt(transaction=transaction, shown=shown, walk=way))
+        verify_receipt_of(transaction, receipt, anchor=self.anchor)
+        return receipt
+
+    def _proof(self, rpc: Rpc, kind: str, subject: bytes) -> bytes:
+        shown, height = _stored(rpc, SPACES[kind], subject)
+        way = without_known(self._lightened(self._verified(rpc, height + 1)), self.anchor.trusted)
+        proof = codec.encode(StateProof(kind=kind, subject=subject, shown=shown, walk=way))
+        verify_state(proof, anchor=self.anchor)
+        return proof
+
+    def _lightened(self, blocks: tuple[LightBlock, ...]) -> tuple[LightBlock, ...]:
+        before = [self.anchor.trusted, *(trusted_block(block) for block in blocks)]
+        return tuple(lightened(trusted, block) for trusted, block in zip(before, blocks, strict=False))
+
+    # the way there ------------------------------------------------------------------------------------------------
+
+    def _verified(self, rpc: Rpc, height: int) -> tuple[LightBlock, ...]:
+        """The whole blocks that carry trust from the anchor to a height, the last one compared with another's."""
+        behind = [(trusted, block) for trusted, block in self._spine if trusted.height < height]
+        trusted = behind[-1][0] if behind else self.anchor.trusted
+        finding = walk(trusted, height, rules=self._rules)
+        wanted = next(finding)
+        while True:
+            try:
+                block = light_block(rpc, wanted)
+                check_not_ahead(block.header, now_ms=self._now_ms())
+                wanted = finding.send(block)
+            except StopIteration as end:
+                found: tuple[LightBlock, ...] = end.value
+                break
+        if len(behind) == len(self._spine):
+            self._spine += [(trusted_block(block), block) for block in found[:-1]]
+        blocks = (*(block for _, block in behind), *found)
+        self._compare(rpc, blocks)
+        return blocks
+
+    def _compare(self, shower: Rpc, blocks: tuple[LightBlock, ...]) -> None:
+        """Refuse (`receipt.conflict`, with the evidence) where another validator shows another header that holds."""
+        last = blocks[-1]
+        if self._compared.get(last.header.height) == last.header.hash:
+            return
+        trusted = trusted_block(blocks[-2]) if len(blocks) > 1 else self.anchor.trusted
+        for other in self._validators:
+            if other is shower:
+                continue
+            try:
+                block = light_block(other, last.header.height)
+                verify_next(trusted, block, rules=self._rules)
+            except Refusal:
+                continue  # who shows nothing, or nothing that holds, says nothing against what does
+            conflict = conflict_of(last, block)
+            if conflict is not None:
+                raise Refusal("receipt.conflict", "two headers of one height are signed; validators lied",
+                              height=last.header.height, evidence=codec.encode(conflict))  # fmt: skip
+            break
+        self._compared[last.header.height] = last.header.hash
+        if len(self._compared) > PAGE:
+            del self._compared[next(iter(self._compared))]
+
+
+async def receipt_of(chain: Chain, transaction: bytes, *, height: int, timeout_s: float = 10.0) -> bytes:
+    """As `Chain.receipt_of`, without blocking the loop, waiting for the block that commits to the result."""
+    ends = asyncio.get_running_loop().time() + timeout_s
+    while True:
+        try:
+            return await asyncio.to_thread(chain.receipt_of, transaction, height=height)
+        except Refusal as refusal:
+            if refusal.code != "cluster.no-proof" or asyncio.get_running_loop().time() > ends:
+                raise
+        await asyncio.sleep(POLL_S)
+
+
+def light_block(rpc: Rpc, height: int) -> LightBlock:
+    """A block as one validator shows it, nothing of it verified; Refusal `rpc.*`."""
+    signed = rpc.call("commit", height=height)["signed_header"]
+    validators, total = list[Any](), 1
+    while len(validators) < total:
+        page = rpc.call("validators", height=height, page=len(validators) // PAGE + 1, per_page=PAGE)
+        if not page["validators"]:
+            raise unreadable("validators")
+        validators, total = validators + page["validators"], int(page["total"])
+    return light_block_of(signed, validators)
+
+
+def _stored(rpc: Rpc, space: str, key: bytes) -> tuple[InState, int]:
+    """What the last state that can be dated holds at a key, and its height: the block after it must be there."""
+    height = _last_height(rpc) - 1
+    found = rpc.call(
+        "abci_query", path=f"/store/{space}/key", data=key.hex(), height=height, prove=True
+    )["response"]  # fmt: skip
+    try:
+        check(not found.get("code"), "rpc.refused", "the validator refused", reason=str(found.get("log"))[:200])
+        first, second = (base64.b64decode(each["data"]) for each in found["proofOps"]["ops"])
+        value = base64.b64decode(found["value"]) if found.get("value") else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreadable(repr(error)) from error
+    return InState(value=value, proofs=(first, second)), height
+
+
+def _last_height(rpc: Rpc) -> int:
+    return int(rpc.call("status")["sync_info"]["latest_block_height"])
