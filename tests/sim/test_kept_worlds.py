@@ -9,6 +9,7 @@ from interfirm.sim.run import run_world
 KEPT = [
     (7, 4, 1, "storm", 10),  # a liar's misdirected proposals were taken for leaks of honest firms
     (19, 4, 1, "storm", 10),  # a liar's own vault lost cash that existed
+    (1325, 5, 1, "storm", 10),  # what a notary had to tell an issuer was lost with a connection
     (100, 4, 1, "storm", 50),
     (203, 4, 2, "storm", 30),
 ]

@@ -32,7 +32,7 @@ from interfirm.node.flows.types import (
 from interfirm.node.network import machine as sessions_machine
 from interfirm.node.network import types as net
 from interfirm.node.network.frames import Message
-from interfirm.node.notices import note
+from interfirm.node.notices import note, watched_notaries
 from interfirm.node.sessions_store import SessionRows, kept_sessions
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.vault import Vault
@@ -111,6 +111,7 @@ class Node:
             self.sessions = sessions_machine.restore(kept_sessions(turn))
             self._flow_effects(self.flows.start(turn, now_ms))
             self._queue.append(net.Ticked(at_ms=now_ms))
+            self._listen_if_watching(turn)
             self._drain(turn)
             self._flush(turn)
             self._plan_wake(turn)
@@ -196,6 +197,8 @@ class Node:
                 self._session_effect(turn, effect)
             if isinstance(event, net.SawConnected):
                 self._listen(event.peer)
+            elif isinstance(event, net.SawDisconnected):
+                self._listen_if_watching(turn, event.peer)
         elif isinstance(event, HeardTell):
             flow = note(turn, event.notary, event.told, self._now_ms)
             if flow is not None:
@@ -208,10 +211,17 @@ class Node:
     def _listen(self, peer: bytes) -> None:
         """A notary can be heard (again): ask it what it had to tell in the meantime."""
         for notary, of in self.notary_peers.items():
-            if of == peer and not self.flows.is_running("listen"):
-                name = f"listen-{notary.hex()[:8]}-{self._now_ms}"
+            name = f"listen-{notary.hex()[:16]}-"
+            if of == peer and not self.flows.is_running(name):
                 arguments = msgspec.msgpack.encode(ListenArguments(notary=notary))
-                self._queue.append(AskedFlow(id=name, kind="listen", arguments=arguments))
+                self._queue.append(AskedFlow(id=f"{name}{self._now_ms}", kind="listen", arguments=arguments))
+
+    def _listen_if_watching(self, turn: Turn, peer: bytes | None = None) -> None:
+        """What a notary had to tell may be lost with a connection, or while nobody listened; asking opens a new one."""
+        for notary in watched_notaries(turn):
+            of = self.notary_peers.get(notary)
+            if of is not None and peer in (of, None):
+                self._listen(of)
 
     def _session_effect(self, turn: Turn, effect: net.Effect) -> None:
         match effect:

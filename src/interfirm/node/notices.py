@@ -17,7 +17,7 @@ from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import InboxItem
 from interfirm.notary.wire import Told
 
-_WATCHED, _HANDLED = "watched-claims", "told-handled"
+_WATCHED, _HANDLED, _NOTARIES = "watched-claims", "told-handled", "watched-notaries"
 
 
 class CollectArguments(Value, frozen=True):
@@ -31,6 +31,16 @@ class CollectArguments(Value, frozen=True):
 def watch_claim(turn: Turn, claim: bytes, about: dict[str, Any]) -> None:
     """Remember what a claim hash stands for, so that a notice about it can be read."""
     turn.blob_put(_WATCHED, claim, msgspec.msgpack.encode(about))
+
+
+def watch_notary(turn: Turn, notary: bytes) -> None:
+    """Remember that this notary has things to tell."""
+    turn.blob_put(_NOTARIES, notary, b"")
+
+
+def watched_notaries(turn: Turn) -> list[bytes]:
+    """The notaries that were ever asked to tell something."""
+    return [notary for notary, _ in turn.blobs(_NOTARIES, limit=1_000)]
 
 
 def note(turn: Turn, notary: bytes, told: Told, now_ms: int) -> AskedFlow | None:

@@ -16,6 +16,7 @@ from interfirm.ledger import tree
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context
 from interfirm.node.flows.exercise import claim_proofs
+from interfirm.node.notices import watch_notary
 from interfirm.node.services import Services
 from interfirm.notary.types import Ask, Said, Subscribe, claim_key
 from interfirm.notary.wire import read_answer
@@ -82,6 +83,7 @@ async def watch_claims(ctx: Context, arguments: bytes) -> int:
     asked = msgspec.msgpack.decode(arguments, type=WatchArguments)
     services: Services = ctx.services
     with ctx.step("Subscribe"):
+        await ctx.once("watch", lambda: watch_notary(ctx.turn, services.default_notary), None)
         for claim in asked.claims:
             read_answer(await ctx.notary(services.default_notary, Subscribe(kind="claim", subject=claim)))
     return len(asked.claims)

@@ -155,9 +155,9 @@ class FlowEngine:
         """Write what the steps of a turn changed; call it once before the commit."""
         self._store.flush(turn)
 
-    def is_running(self, kind: str) -> bool:
-        """Whether a flow of this kind is under way."""
-        return any(running.record.kind == kind for running in self._running.values())
+    def is_running(self, beginning: str) -> bool:
+        """Whether a flow whose id begins so is under way."""
+        return any(name.startswith(beginning) for name in self._running)
 
     def progress(self, flow: str) -> Any:
         """The progress of a flow in memory, or None."""

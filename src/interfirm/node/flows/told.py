@@ -16,7 +16,7 @@ from interfirm.node.books import Books
 from interfirm.node.flows.context import Context
 from interfirm.node.flows.finality import receipt_or_never
 from interfirm.node.flows.respond import WatchedContracts, record
-from interfirm.node.notices import CollectArguments, handled_to, note, set_handled
+from interfirm.node.notices import CollectArguments, handled_to, note, set_handled, watch_notary
 from interfirm.node.services import Services
 from interfirm.node.vault.types import InboxItem
 from interfirm.notary.types import Subscribe, ref_key
@@ -30,6 +30,7 @@ async def watch_contracts(ctx: Context, arguments: bytes) -> int:
     """Ask the notary to tell when these contracts end; returns how many."""
     asked = msgspec.msgpack.decode(arguments, type=WatchedContracts)
     with ctx.step("Subscribe"):
+        await ctx.once("watch", lambda: watch_notary(ctx.turn, asked.notary), None)
         for ref in asked.refs:
             read_answer(await ctx.notary(asked.notary, Subscribe(kind="ref", subject=ref_key(ref))))
     return len(asked.refs)
