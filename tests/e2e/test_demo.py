@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.networks import EXAMPLES, command
+from tests.e2e.networks import EXAMPLES, answer, command
+
+from interfirm.runtime import supervise
+from interfirm.runtime.layout import NetworkLayout
 
 PAYABLE = '<cbc:PayableAmount currencyID="EUR">136125.00<'
 REFERENCE = EXAMPLES / "invoice-2026-0001.xml"
@@ -22,8 +26,24 @@ def played(folder: Path, *words: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return played(tmp_path_factory.mktemp("demo"))
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the result of the reference scenario, and its network, which goes on running."""
+    folder = tmp_path_factory.mktemp("demo")
+    played(folder, "--keep")
+    yield folder
+    supervise.stop(NetworkLayout.open(folder / "network").homes()[::-1])
+
+
+@pytest.fixture(scope="module")
+def reference(kept: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((kept / "out.json").read_text())
+    return result
+
+
+def near_hits(kept: Path, firm: str) -> list[tuple[str, ...]]:
+    done = command("--network", str(kept / "network"), "--as", firm, "--json", "report", "near-hits")
+    names = ("how", "alike", "invoice", "like", "seller")
+    return sorted(tuple(hit[name] for name in names) for hit in answer(done)["near_hits"])
 
 
 def test_every_amount_of_the_scenario_comes_out_in_every_vault_entitled_to_it(reference: dict[str, Any]) -> None:
@@ -50,6 +70,41 @@ def test_both_attempts_to_finance_it_again_are_refused(reference: dict[str, Any]
         (11, "notary.consumed"),
         (11, "factoring.near-hit"),
     ]
+
+
+PARTIES, ORDER = "the same buyer, amount and day of issue", "the same order"
+SELLER = "Nordmark Components NV"
+
+
+def test_the_seller_sees_what_it_offers_that_is_like_what_it_financed(kept: Path) -> None:
+    assert near_hits(kept, "nordmark") == [
+        ("offered", alike, "INV-2026-0001-A", "INV-2026-0001", SELLER) for alike in (PARTIES, ORDER)
+    ]
+
+
+def test_the_second_lender_sees_what_its_look_found(kept: Path) -> None:
+    assert near_hits(kept, "sable") == [("warned", alike, "INV-2026-0001-A", "", SELLER) for alike in (PARTIES, ORDER)]
+
+
+def test_the_first_lender_sees_that_somebody_asked_in_its_report_and_its_inbox(kept: Path) -> None:
+    found = near_hits(kept, "lumen")
+    assert {("asked", alike, "", "INV-2026-0001", SELLER) for alike in (PARTIES, ORDER)} <= set(found)
+    assert {how for how, *_ in found} == {"asked"}
+    base = ("--network", str(kept / "network"), "--as", "lumen")
+    listed = command(*base, "inbox", "list").stdout
+    assert "claim-asked" in listed
+    assert "factoring.parties" in " ".join(listed.split())
+    (item, *_) = [i for i in answer(command(*base, "--json", "inbox", "list"))["inbox"] if i["kind"] == "claim-asked"]
+    shown = command(*base, "inbox", "show", item["id"])
+    assert shown.returncode == 0, shown.stderr
+    assert "INV-2026-0001" in shown.stdout
+
+
+@pytest.mark.parametrize("firm", ["halden", "kern"])
+def test_who_has_no_part_in_the_financing_sees_nothing_of_it(kept: Path, firm: str) -> None:
+    assert near_hits(kept, firm) == []
+    printed = command("--network", str(kept / "network"), "--as", firm, "report", "near-hits").stdout
+    assert "nothing here looks as if it were financed twice" in printed
 
 
 def test_every_transaction_has_a_receipt_that_verifies_offline(reference: dict[str, Any]) -> None:

@@ -21,6 +21,23 @@ def full_id(beginning: str) -> str:
     return str(found[0])
 
 
+_COMMON = frozenset(
+    {"id", "kind", "state", "created_ms", "reason", "note", "proposer", "actions", "creates", "transaction", "subject"}
+)
+
+
+def what(item: dict[str, Any]) -> str:
+    """An item on one line: the choices to sign, or what a notice is about."""
+    if "actions" in item:
+        return ", ".join(f"{action['template']}.{action['choice']}" for action in item["actions"])
+    return f"{item['kind']}: {', '.join(f'{name} {value}' for name, value in _about(item))}"
+
+
+def _about(item: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What a notice says beyond what every item has."""
+    return [(name, value) for name, value in item.items() if name not in _COMMON]
+
+
 @app.command("list")
 def list_items(state: Annotated[str, typer.Option(help="open, approved or declined")] = "open") -> None:
     """List items."""
@@ -34,7 +51,7 @@ def list_items(state: Annotated[str, typer.Option(help="open, approved or declin
                 [
                     i["id"],
                     i.get("proposer", ""),
-                    ", ".join(f"{a['template']}.{a['choice']}" for a in i.get("actions", [])),
+                    what(i),
                     i.get("note", ""),
                 ]
                 for i in data["inbox"]
@@ -55,7 +72,8 @@ def show(item: Id = "") -> None:
 def _shown(found: dict[str, Any]) -> Any:
     rows = [["From", found.get("proposer", "")], ["Note", found.get("note", "")]]
     rows += [["Asked for", f"{a['template']}.{a['choice']}"] for a in found.get("actions", [])]
-    for made in found["creates"]:
+    rows += [] if "actions" in found else [["Notice", found["kind"]], *([n, str(v)] for n, v in _about(found))]
+    for made in found.get("creates", []):
         rows.append(["Makes", made["template"]])
         rows += [[f"  {name}", session.text_of(value)] for name, value in made["fields"].items()]
     return session.table_of(f"Inbox item {found['id']}", ["", ""], rows, empty="")

@@ -17,6 +17,21 @@ def report() -> None:
     """Reports."""
 
 
+@app.command("near-hits")
+def near_hits() -> None:
+    """What looks as if it were financed twice, as far as this firm can see it."""
+    session.show(
+        session.ask("report.near-hits"),
+        lambda d: session.table_of(
+            "Near hits",
+            ["How", "Invoice", "Like", "Alike in", "Seller", "Lender", "When"],
+            [[r["how"], r["invoice"], r["like"], r["alike"], r["seller"], r["lender"], r["at"] or ""]
+             for r in d["near_hits"]],
+            empty="nothing here looks as if it were financed twice",
+        ),
+    )  # fmt: skip
+
+
 @app.command()
 def ageing(on: Annotated[str | None, typer.Option(help="The day, YYYY-MM-DD; today without it.")] = None) -> None:
     """What is outstanding by how long it is overdue."""

@@ -11,6 +11,7 @@ from interfirm.base.hashing import digest
 from interfirm.business.factoring import desk
 from interfirm.business.factoring.contract import Offer
 from interfirm.business.factoring.fingerprints import Financing
+from interfirm.business.factoring.near_hits import report_near_hits
 from interfirm.business.invoices.contract import Invoice
 from interfirm.business.receivables.contract import Verification
 from interfirm.contracts.types import ContractRef, Create
@@ -28,6 +29,7 @@ OPERATIONS: dict[str, Any] = {
     "factoring.verify": desk.verify,
     "factoring.look": desk.look,
     "factoring.take": desk.take,
+    "report.near-hits": report_near_hits,
 }
 FLOWS: dict[str, Any] = {"factoring-look": desk.look_flow, "factoring-take": desk.take_flow}
 
