@@ -20,11 +20,10 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.cli import session
-from interfirm.cli.network import time_of
 from interfirm.node.flows.clock import ClocksCompared, check_clock
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import read_passphrase
-from interfirm.runtime import supervise
+from interfirm.runtime import notaries, supervise
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout
 from interfirm.runtime.modules import find_modules
@@ -83,7 +82,7 @@ def _existing(path: Path) -> Path:
 
 def _network(layout: NetworkLayout) -> Iterator[Finding]:
     yield Finding("network", ok=True, found=f"{layout.file.name} in {layout.folder}")
-    at_ms = time_of(layout)
+    at_ms = notaries.time_ms(layout)
     for home in layout.homes():
         slug = home.member.slug
         yield _try(f"keys of {slug}", partial(_keys, layout, home, at_ms))

@@ -13,7 +13,7 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Day, Instant
 from interfirm.cli import session
-from interfirm.runtime import supervise
+from interfirm.runtime import notaries, supervise
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 from interfirm.runtime.modules import find_modules
@@ -43,16 +43,21 @@ def new(
     module: Annotated[
         list[str] | None, typer.Option("--module", help="A business module beside the built-in ones; once for each.")
     ] = None,
+    notary: Annotated[
+        list[str] | None, typer.Option("--notary", help="solo or cluster; with both, new facts live at the first.")
+    ] = None,
+    validators: Annotated[int, typer.Option(min=1, help="How many a cluster has.")] = 7,
 ) -> None:
-    """Make a network in a new folder: authority, solo notary, and firms with their keys and certificates."""
+    """Make a network in a new folder: authority, notary, and firms with their keys and certificates."""
     firms = [_firm(text) for text in firm] if firm else list(FIRMS)
     scenario_ms = None if scenario_from is None else Day.parse(scenario_from).start().ms
     at_ms = scenario_ms if scenario_ms is not None else time.time_ns() // 1_000_000
     if module:
         find_modules(module)  # before anything is made
     layout = new_network(
-        session.network_folder(), firms, name=name, at_ms=at_ms, scenario_ms=scenario_ms, modules=tuple(module or ())
-    )
+        session.network_folder(), firms, name=name, at_ms=at_ms, scenario_ms=scenario_ms, modules=tuple(module or ()),
+        notaries=tuple(notary or ("solo",)), validators=validators,
+    )  # fmt: skip
     session.show(
         {
             "network": layout.network_id.hex(),
@@ -76,8 +81,7 @@ def _firm(text: str) -> tuple[str, str]:
 def up() -> None:
     """Start the notary and every node that does not run."""
     layout = session.layout()
-    supervise.start(layout, [layout.notary], told=_told)
-    supervise.start(layout, [layout.home(m) for m in layout.file.members], told=_told)
+    notaries.start_all(layout, told=_told)
     session.show({"running": [h.member.slug for h in layout.homes()]}, lambda d: f"running: {', '.join(d['running'])}")
 
 
@@ -89,7 +93,7 @@ def _told(name: str) -> None:
 @app.command()
 def down() -> None:
     """Stop every process of the network; nothing is lost."""
-    stopped = supervise.stop(session.layout().homes()[::-1])
+    stopped = notaries.stop_all(session.layout())
     session.show({"stopped": stopped}, lambda d: f"stopped: {', '.join(d['stopped']) or 'nothing ran'}")
 
 
@@ -99,7 +103,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     layout = session.layout()
     if not yes:
         typer.confirm(f"Delete {layout.folder} with all keys and vaults?", abort=True)
-    supervise.stop(layout.homes()[::-1])
+    notaries.stop_all(layout)
     shutil.rmtree(layout.folder)
     session.show({"deleted": str(layout.folder)}, lambda d: f"deleted {d['deleted']}")
 
@@ -143,10 +147,10 @@ def join(
 ) -> None:
     """Add a firm to a running network: keys, certificate, registration, node."""
     layout = session.layout()
-    at_ms = time_of(layout)
+    at_ms = notaries.time_ms(layout)
     home = layout.join(name, registration, at_ms=at_ms)
     told = tell_members(layout)
-    if start and supervise.running(layout.notary) is not None:
+    if start and notaries.running(layout):
         supervise.start(layout, [home], told=_told)
     session.show(
         {"firm": home.member.slug, "identity": home.member.identity.hex(), "told": told},
@@ -164,19 +168,12 @@ def revoke(
     home = layout.firm(firm)
     if not yes:
         typer.confirm(f"Revoke the certificate of {home.member.name} for ever?", abort=True)
-    serial = layout.revoke(home, at_ms=time_of(layout))
+    serial = layout.revoke(home, at_ms=notaries.time_ms(layout))
     told = tell_members(layout)
     session.show(
         {"firm": home.member.slug, "serial_number": f"{serial:x}", "told": told},
         lambda d: f"revoked the certificate {d['serial_number']} of {home.member.name}; told: {', '.join(told) or '-'}",
     )
-
-
-def time_of(layout: NetworkLayout) -> int:
-    """The network's time: the notary's clock where it runs, for a scenario; else the machine's."""
-    if supervise.running(layout.notary) is not None:
-        return int(Asker(layout.notary.control_path).call("status", {})["now_ms"])
-    return layout.file.scenario_ms or time.time_ns() // 1_000_000
 
 
 def tell_members(layout: NetworkLayout) -> list[str]:

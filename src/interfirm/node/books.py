@@ -31,8 +31,8 @@ from interfirm.ledger.history import (
     needed,
     verify_history,
 )
-from interfirm.ledger.receipts.cose import verify_receipt
-from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.ledger.receipts.types import Anchor
+from interfirm.ledger.receipts.verify import verify_receipt
 from interfirm.ledger.seals import Agree, check_seals, committed, make_seals, merged, open_seals
 from interfirm.ledger.types import (
     ConsumeEntry,
@@ -60,7 +60,7 @@ class Directory(Protocol):
     def key(self, identity: bytes) -> PublicKey:
         """The organisation's signing key in force."""
 
-    def anchor(self, notary: bytes) -> NotaryAnchor:
+    def anchor(self, notary: bytes) -> Anchor:
         """What verifies a notary's receipts."""
 
 

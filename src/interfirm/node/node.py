@@ -69,7 +69,7 @@ class WakeAt(Value, frozen=True):
     at_ms: int
 
 
-Effect = net.SendFrame | net.Connect | net.Close | net.Tell | TellProgress | Refused | WakeAt | HeardTell
+Effect = net.SendFrame | net.Connect | net.Close | net.Tell | TellProgress | Refused | WakeAt | HeardTell | SubmitNotary
 
 
 POINTS = ("begun", "stepped", "committed", "released")
@@ -81,7 +81,10 @@ def _nothing(_: str) -> None:
 
 
 class Node:
-    """See the module. `peers_of_notary` maps a notary id to the identity whose session leads to it."""
+    """See the module. `notary_peers` maps a notary's id to the identity whose session leads to it.
+
+    Requests to the notaries in `gates` are handed out as they are: they go another way than sessions.
+    """
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class Node:
         flows: FlowEngine,
         *,
         notary_peers: dict[bytes, bytes],
+        gates: frozenset[bytes] = frozenset(),
         at: Callable[[str], None] = _nothing,
     ) -> None:
         """`at` is called at each of `POINTS` of every turn."""
@@ -96,6 +100,7 @@ class Node:
         self.vault = vault
         self.flows = flows
         self.notary_peers = notary_peers
+        self.gates = gates
         self.sessions = net.Sessions()
         self._queue: deque[object] = deque()
         self._rows = SessionRows()
@@ -262,6 +267,8 @@ class Node:
                 case SendMessage():
                     name = digest("message", effect.message.session, effect.message.number)
                     self._send(effect.peer, FLOW, name, codec.encode(effect.message))
+                case SubmitNotary() if effect.notary in self.gates:
+                    self._out.append(effect)
                 case SubmitNotary():
                     peer = self.notary_peers.get(effect.notary)
                     if peer is None:

@@ -19,7 +19,7 @@ from interfirm.node.node import Node
 from interfirm.node.policy import Policy
 from interfirm.node.services import Services
 from interfirm.node.vault.vault import Vault
-from interfirm.runtime.layout import Home, NetworkLayout
+from interfirm.runtime.layout import SOLO, Home, NetworkLayout
 from interfirm.runtime.modules import BusinessModule, find_modules
 from interfirm.runtime.parties import Parties
 
@@ -64,8 +64,12 @@ class Assembly:
         self.vault = Vault.open(vault_path(home), contracts_engine=self.engine)
         code = {**FLOWS, **{name: flow for module in self.modules for name, flow in module.flows.items()}}
         flows = FlowEngine(code, self.services, opened_by_peers=OPENED_BY_PEERS)
-        peers = {layout.notary_id: layout.file.notary.identity}
-        self.node = Node(self.vault, flows, notary_peers=peers, at=killed_at(os.environ.get(KILL_AT, "")))
+        solo = SOLO in layout.file.notaries
+        peers = {layout.solo_id: layout.file.notary.identity} if solo else {}
+        self.cluster = layout.cluster
+        gates = frozenset() if self.cluster is None else frozenset({self.cluster.notary_id})
+        at = killed_at(os.environ.get(KILL_AT, ""))
+        self.node = Node(self.vault, flows, notary_peers=peers, gates=gates, at=at)
         operations = {name: operation for module in self.modules for name, operation in module.operations.items()}
         self.desk = Desk(self.vault, self.services, self.parties, now_ms=now_ms, operations=operations)
 

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.signatures import PublicKey, Scheme
+from interfirm.base.signatures import PublicKey, Scheme, Signer
 from interfirm.base.values import Value
 from interfirm.node.directory.checks import sign_entry
 from interfirm.node.directory.folder import publish
@@ -250,6 +250,10 @@ class NetworkLayout:
         member = _make_member(self.folder, slug, (name, registration), made)
         self.save(self.file.replace(members=(*self.file.members, member)))
         return self.home(member)
+
+    def registrar(self) -> Signer:
+        """The key that enters organisations, which a development network keeps beside it."""
+        return Authority.open(self.authority_folder, _passphrase(self.authority_folder)).registrar
 
     def revoke(self, home: Home, *, at_ms: int) -> int:
         """Revoke a home's certificate for ever and publish the list; its serial number."""

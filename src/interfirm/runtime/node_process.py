@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from interfirm.base.errors import Refusal
 from interfirm.base.turn import TurnLoop
 from interfirm.node.control.server import ControlServer
 from interfirm.node.desk import Start, shown_flow
 from interfirm.node.flows.machine import ENDED
-from interfirm.node.flows.types import AskedFlow, TellProgress
+from interfirm.node.flows.types import AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
 from interfirm.node.network import types as net
 from interfirm.node.network.frames import SessionFrame
 from interfirm.node.network.port import Trouble
@@ -19,11 +21,14 @@ from interfirm.node.network.tls import Surroundings, TlsNetwork
 from interfirm.node.node import HeardTell, Refused, WakeAt
 from interfirm.node.vault.types import FlowRecord
 from interfirm.runtime.bootstrap import Assembly
-from interfirm.runtime.clock import Clock, ScenarioClock
+from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
 from interfirm.runtime.logs import log
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.storage import StorageGuard
 from interfirm.runtime.tls import Revocations, tls_identity
+
+if TYPE_CHECKING:
+    from interfirm.runtime.cluster_gate import ClusterGate
 
 WAIT_MS_MAX = 60_000
 """How long a caller is kept before it is told that its flow waits for somebody."""
@@ -49,12 +54,15 @@ class NodeProcess:
         self.storage = StorageGuard(self.node, self.network.peers)
         self.driver = Driver(TurnLoop(self.storage.turn, self._release), clock)
         self.control = ControlServer(home.control_path, self.handle)
+        self.gate = self._gate()
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Listen, recover what was under way, and run turns until cancelled."""
         member = self.assembly.home.member
         await self.network.start(member.host, member.port)
         await self.control.start()
+        if self.gate is not None:
+            self.gate.start()
         try:
             for effect in self.node.start(self.clock.now_ms()):
                 self._release(effect)
@@ -64,8 +72,36 @@ class NodeProcess:
         finally:
             await self.control.stop()
             await self.network.stop()
+            if self.gate is not None:
+                self.gate.stop()
             self.assembly.vault.close()
             log.info("node.stopped", firm=member.name)
+
+    def _gate(self) -> ClusterGate | None:
+        """The way to the network's cluster, if it has one; what comes back enters the loop as events."""
+        cluster, assembly = self.assembly.cluster, self.assembly
+        if cluster is None:
+            return None
+        from interfirm.notary.cometbft.anchors import cluster_anchor  # other networks do without
+        from interfirm.runtime.cluster_gate import ClusterGate, Gatekeeper
+
+        loop = asyncio.get_running_loop()
+
+        def enter(event: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and this process with it
+                loop.call_soon_threadsafe(self.driver.put, event)
+
+        member = assembly.home.member
+        keeper = Gatekeeper(
+            identity=assembly.store.identity, signer=assembly.store.signer,
+            introduction=member.registration_request(assembly.layout.notary_id), random=os.urandom,
+            now_ms=self.clock.now_ms,
+            answered=lambda name, answer: enter(HeardNotary(request=name, answer=answer)),
+            accepted=lambda name, receipt: enter(HeardReceipt(transaction=name, receipt=receipt)),
+            told=lambda told: enter(HeardTell(notary=cluster.notary_id, told=told)),
+        )  # fmt: skip
+        addresses = [place.rpc for place in cluster.places]
+        return ClusterGate(cluster_anchor(cluster.genesis), addresses, keeper, clock_ms=SystemClock().now_ms)
 
     # what the transport tells ---------------------------------------------------------------------------------------
 
@@ -99,6 +135,8 @@ class NodeProcess:
                 self.network.connect(effect.peer)
             case net.Close():
                 self.network.close(effect.peer, effect.code, effect.reason)
+            case SubmitNotary() if self.gate is not None:
+                self.gate.put(effect.id, effect.request)
             case WakeAt():
                 self.driver.wake_at(effect.at_ms)
             case TellProgress():

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from interfirm.base.errors import Refusal
 from interfirm.base.signatures import PublicKey
-from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.ledger.receipts.types import Anchor
 from interfirm.node.directory.folder import entries
 from interfirm.node.directory.machine import step
 from interfirm.node.directory.types import Directory, Entry, HeardEntry
-from interfirm.notary.abroad import anchor_of
-from interfirm.notary.machine import notary_id
 from interfirm.runtime.layout import DIRECTORY, Member, NetworkLayout
+from interfirm.runtime.notaries import anchors_of
 
 
 class Parties:
@@ -32,8 +31,7 @@ class Parties:
             directory, _ = step(directory, HeardEntry(signed))
         self._entries = {identity: signed.entry for identity, signed in directory.entries.items()}
         self._members = {member.identity: member for member in (*file.members, file.notary)}
-        self._anchor = anchor_of(file.genesis)
-        self._notary = notary_id(file.genesis)
+        self._anchors = {anchor.notary: anchor for anchor in anchors_of(self._layout)}
 
     def entry(self, identity: bytes) -> Entry:
         """The directory entry of an organisation; Refusal `directory.unknown`."""
@@ -57,11 +55,12 @@ class Parties:
         """See books.Directory."""
         return self.entry(identity).public
 
-    def anchor(self, notary: bytes) -> NotaryAnchor:
+    def anchor(self, notary: bytes) -> Anchor:
         """See books.Directory."""
-        if notary != self._notary:
+        found = self._anchors.get(notary)
+        if found is None:
             raise Refusal("directory.notary", "this notary is not known here", notary=notary)
-        return self._anchor
+        return found
 
     def identity_of(self, name: str) -> bytes:
         """See forms.Names: a legal name, short name, registration number or identity id in hex."""
@@ -77,8 +76,12 @@ class Parties:
 
     def name_of(self, identity: bytes) -> str:
         """See forms.Names."""
-        if identity == self._notary:
-            return self._layout.file.notary.name
+        if identity in self._anchors:
+            return (
+                self._layout.file.notary.name
+                if identity == self._layout.solo_id
+                else f"{self._layout.file.name} cluster"
+            )
         found = self._entries.get(identity)
         return found.legal_name if found else identity.hex()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,26 +17,47 @@ from interfirm.contracts.packages import Engine, TemplateCode
 from interfirm.contracts.types import TemplateId
 from interfirm.ledger.moves import Accepted
 from interfirm.ledger.proof import ProofBundle, Proved, ReceiptBundle, verify_proof
-from interfirm.ledger.receipts.cose import verify_receipt
-from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.ledger.receipts.types import Anchor, ClusterAnchor
+from interfirm.ledger.receipts.verify import verify_receipt_of
 from interfirm.node.forms import Forms, jsonable
-from interfirm.notary.abroad import anchor_of
+from interfirm.notary.cometbft.receipts import Chain
+from interfirm.notary.cometbft.rpc import Rpc
+from interfirm.notary.cometbft.shown import nanoseconds
 from interfirm.runtime.layout import NetworkLayout
 from interfirm.runtime.modules import find_modules
+from interfirm.runtime.notaries import anchors_of
 
 
 class AnchorFile(msgspec.Struct, frozen=True):
-    """A trust anchor as a file: the notary's id, network and key, and names of organisations for reading."""
+    """A trust anchor as a file: for each notary of a network its ids and what it is believed by; names for reading."""
 
-    anchor: NotaryAnchor
+    anchors: tuple[Anchor, ...]
     names: dict[str, str]
 
 
 def write_anchor(path: Path, layout: NetworkLayout) -> None:
-    """Write a network's trust anchor."""
+    """Write a network's trust anchor; Refusal `file.write`."""
     names = {member.identity.hex(): member.name for member in layout.file.members}
-    data = msgspec.json.encode(AnchorFile(anchor=anchor_of(layout.file.genesis), names=names))
-    path.write_bytes(msgspec.json.format(data, indent=1))
+    save_anchor(path, AnchorFile(anchors=tuple(_dated(each, layout) for each in anchors_of(layout)), names=names))
+
+
+def save_anchor(path: Path, file: AnchorFile) -> None:
+    """Write a trust anchor as JSON; Refusal `file.write`."""
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(file), indent=1))
+    except OSError as error:
+        raise Refusal(
+            "file.write", "the file cannot be written", path=str(path), reason=error.strerror or ""
+        ) from error
+
+
+def _dated(anchor: Anchor, layout: NetworkLayout) -> Anchor:
+    """An anchor with the time from which it counts: readers have a clock. A cluster's is in its chain's genesis."""
+    cluster = layout.cluster
+    if cluster is None or not isinstance(anchor, ClusterAnchor):
+        return anchor
+    chain = json.loads((cluster.home(cluster.places[0]) / "config" / "genesis.json").read_bytes())
+    return anchor.replace(trusted=anchor.trusted.replace(time_ns=nanoseconds(chain["genesis_time"])))
 
 
 def read_anchor(path: Path) -> AnchorFile:
@@ -46,13 +68,35 @@ def read_anchor(path: Path) -> AnchorFile:
         raise Refusal("proof.anchor", "this is not a trust anchor", path=str(path)) from error
 
 
-def verify_file(path: Path, trusted: AnchorFile) -> dict[str, Any]:
-    """What a proof file proves under an anchor, as JSON; Refusal `proof.*`, `receipt.*` or `codec.*`."""
+def renewed_anchor(file: AnchorFile, addresses: Sequence[str], *, now_ms: Callable[[], int]) -> AnchorFile:
+    """The anchor with trust in its cluster carried to the last header that these validators show.
+
+    Raises Refusal `proof.anchor` where there is no cluster in it, and as `notary.cometbft.receipts.Chain.renewed`.
+    """
+    if not any(isinstance(each, ClusterAnchor) for each in file.anchors):
+        raise Refusal("proof.anchor", "an anchor of solo notaries alone is not renewed")
+    validators = [Rpc(address) for address in addresses]
+    try:
+        found = tuple(
+            Chain(each, validators, now_ms=now_ms).renewed() if isinstance(each, ClusterAnchor) else each
+            for each in file.anchors
+        )
+    finally:
+        for validator in validators:
+            validator.close()
+    return AnchorFile(anchors=found, names=file.names)
+
+
+def verify_file(path: Path, trusted: AnchorFile, *, now_ms: int | None = None) -> dict[str, Any]:
+    """What a proof file proves under an anchor, as JSON; Refusal `proof.*`, `receipt.*` or `codec.*`.
+
+    `now_ms` is the reader's clock; without one, a cluster's anchor counts for ever.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise Refusal("file.read", "the file cannot be read", path=str(path)) from error
-    proved = verify_bundle(data, trusted.anchor)
+    proved = verify_bundle(data, trusted.anchors, now_ms=now_ms)
     bundle = codec.decode(data, ProofBundle)
     names, code = AnchorNames(trusted), template_code(proved.template)
     fields = jsonable(proved.fields) if code is None else readable(proved, code, names)
@@ -120,26 +164,27 @@ def verify_receipts(folder: Path) -> list[str]:
     for path in sorted(folder.glob("*.proof")):
         bundle = codec.decode(path.read_bytes(), ReceiptBundle)
         header, transaction = bundle.skeleton.header, bundle.skeleton.id
-        _accepted(trusted.anchor)(bundle.receipt, transaction, header.network, header.notary)
+        _accepted(trusted.anchors)(bundle.receipt, transaction, header.network, header.notary)
         found.append(transaction.hex())
     return found
 
 
-def _accepted(anchor: NotaryAnchor) -> Accepted:
-    """Checks receipts by one notary's anchor."""
+def _accepted(anchors: Iterable[Anchor], now_ms: int | None = None) -> Accepted:
+    """Checks receipts by the anchors of their notaries."""
+    known = {anchor.notary: anchor for anchor in anchors}
 
     def accepted(receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
-        if notary != anchor.notary or network != anchor.network:
+        anchor = known.get(notary)
+        if anchor is None or network != anchor.network:
             raise Refusal("proof.notary", "proved by a notary that is not trusted here", notary=notary)
-        if verify_receipt(receipt, anchor=anchor).transaction != transaction:
-            raise Refusal("receipt.other", "a receipt of another transaction", transaction=transaction)
+        verify_receipt_of(transaction, receipt, anchor=anchor, now_ms=now_ms)
 
     return accepted
 
 
-def verify_bundle(data: bytes, anchor: NotaryAnchor) -> Proved:
-    """What an encoded bundle proves under one notary's anchor."""
-    return verify_proof(codec.decode(data, ProofBundle), accepted=_accepted(anchor))
+def verify_bundle(data: bytes, anchors: Iterable[Anchor], *, now_ms: int | None = None) -> Proved:
+    """What an encoded bundle proves under the anchors of its notaries."""
+    return verify_proof(codec.decode(data, ProofBundle), accepted=_accepted(anchors, now_ms))
 
 
 if __name__ == "__main__":

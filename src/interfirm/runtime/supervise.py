@@ -79,16 +79,16 @@ def stop(homes: Sequence[Home]) -> list[str]:
     deadline = time.monotonic() + STOP_TIMEOUT_S
     for home, pid in found:
         while running(home) is not None and time.monotonic() < deadline:
-            _reap(pid)
+            reap(pid)
             time.sleep(0.02)
         if running(home) is not None:
             os.kill(pid, signal.SIGKILL)
-            _reap(pid)
+            reap(pid)
         home.pid_path.unlink(missing_ok=True)
     return [home.member.name for home, _ in found]
 
 
-def _reap(pid: int) -> None:
+def reap(pid: int) -> None:
     """Collect an ended child, if it is ours; otherwise it would look alive."""
     try:
         os.waitpid(pid, os.WNOHANG)

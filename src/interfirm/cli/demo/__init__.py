@@ -13,7 +13,7 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
 from interfirm.cli.demo import tables
-from interfirm.runtime import supervise
+from interfirm.runtime import notaries
 from interfirm.runtime.layout import new_network
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
@@ -35,6 +35,8 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where to make the network (default: a new temporary folder).")
     ] = None,
+    notary: Annotated[str, typer.Option(help="solo, or cluster: validators that agree (needs Go).")] = "solo",
+    validators: Annotated[int, typer.Option(min=1, help="How many a cluster has.")] = 7,
 ) -> None:
     """Five firms and a notary on this machine: an invoice is accepted, sold, collected, and never financed twice."""
     source = invoice or EXAMPLES / "invoice-2026-0001.xml"
@@ -42,7 +44,7 @@ def demo(
     session.options.network = place
     ok = False
     try:
-        result = _played(place, source)
+        result = _played(place, source, notary, validators)
         ok = result["ok"]
         if json_file is not None:
             _write(json_file, {k: v for k, v in result.items() if k not in ("ok", "differences")})
@@ -54,15 +56,18 @@ def demo(
         raise typer.Exit(session.FAILED)
 
 
-def _played(place: Path, source: Path) -> dict[str, Any]:
+def _played(place: Path, source: Path, notary: str, validators: int) -> dict[str, Any]:
     """Make the network, play the scenario, look into every vault, and check everything offline."""
     from interfirm.cli.demo import evidence, figures  # they load a node's rooms, which other commands do not wait for
     from interfirm.cli.demo.play import Play
 
     progress = tables.Progress(session.console)
     progress.title("A notary and five firms, each with its own keys, database and process")
-    layout = new_network(place, FIRMS.values(), name="demo", at_ms=figures.START.ms, scenario_ms=figures.START.ms)
-    supervise.start(layout, layout.homes(), told=progress.started)
+    layout = new_network(
+        place, FIRMS.values(), name="demo", at_ms=figures.START.ms, scenario_ms=figures.START.ms,
+        notaries=(notary,), validators=validators,
+    )  # fmt: skip
+    notaries.start_all(layout, told=progress.started)
     play = Play(layout, {role: name for role, (name, _) in FIRMS.items()}, source, progress)
     play.run()
     progress.title("What each vault holds, asked of each node")
@@ -105,7 +110,7 @@ def _leave(place: Path, *, keep: bool) -> None:
     if keep:
         session.console.print(tables.kept(place, [m.slug for m in layout.file.members]))
         return
-    supervise.stop(layout.homes()[::-1])
+    notaries.stop_all(layout)
     shutil.rmtree(place, ignore_errors=True)
     if place.parent.name.startswith("interfirm-demo-"):
         shutil.rmtree(place.parent, ignore_errors=True)

@@ -13,6 +13,7 @@ from interfirm.business.invoices.commands import judged_file
 from interfirm.business.invoices.document import Document
 from interfirm.cli.demo import papers, tables
 from interfirm.cli.waiting import ended
+from interfirm.runtime import notaries
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import NetworkLayout
 
@@ -110,8 +111,7 @@ class Play:
     def _day(self, day: Day) -> None:
         """Nine in the morning of a day, on every clock of the network."""
         ms = day.start().ms + 9 * HOUR_MS
-        for home in self.layout.homes():
-            Asker(home.control_path).call("clock.set", {"ms": ms})
+        notaries.set_clock(self.layout, ms)
         self.progress.day(str(day))
 
     # before ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 A header commits to the results of the block before it, and to the state after that block. So a transaction's acceptance
 is shown by the result of the envelope that brought it, or from the state, which remembers all acceptances; and what is
-unspent, claimed or registered, by the state alone, dated by the header's time: nothing changed before it.
+unspent, claimed or registered, by the state alone, dated by the notary's time, which the state keeps too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from interfirm.base.logtree import inclusion_root, leaf_hash
 from interfirm.base.values import Hash32, Value, Wire
 from interfirm.ledger.receipts.chain import Header, LightBlock, result_bytes, validators_hash
 from interfirm.ledger.receipts.ics23 import verify_stored
-from interfirm.ledger.receipts.light import MS_NS, Rules, check_current, check_not_ahead, verify_next
+from interfirm.ledger.receipts.light import Rules, check_current, check_not_ahead, verify_next
 from interfirm.ledger.receipts.types import Accepted, ClusterAnchor, Count, Trusted, Validator
 
 SPACES: Mapping[str, str] = {
@@ -26,6 +26,8 @@ SPACES: Mapping[str, str] = {
     "key": "registry",
 }  # fmt: skip
 """Where the state keeps what a question asks for; the question's subject is the key."""
+TIME = ("meta", b"time")
+"""Where it keeps the notary's time, in milliseconds since 1970."""
 
 
 class Done(Wire, frozen=True, tag="done"):
@@ -65,19 +67,20 @@ class ClusterReceipt(Wire, frozen=True, tag="cluster-receipt"):
 
 
 class StateProof(Wire, frozen=True, tag="cluster-state"):
-    """What the state of a cluster answers to a question, below the last header of a walk from a trust anchor."""
+    """What the state of a cluster answers to a question, below the last header of a walk from a trust anchor.
+
+    `time` shows the notary's time in the same state.
+    """
 
     kind: str
     subject: bytes
     shown: InState
+    time: InState
     walk: tuple[LightBlock, ...]
 
 
 class Shown(Value, frozen=True):
-    """A verified proof of the state: the question, the bytes at its subject, and when it was so.
-
-    It is the state after the block at `height`, and it was so up to `time_ms`, the next block's time.
-    """
+    """A verified proof of the state: the question, the bytes at its subject, and the notary's height and time."""
 
     kind: str
     subject: bytes
@@ -111,9 +114,10 @@ def verify_state(proof: bytes, *, anchor: ClusterAnchor, now_ms: int | None = No
     check(found.kind in SPACES, "receipt.question", "no such question", kind=found.kind[:20], kinds=sorted(SPACES))
     header = verify_walk(found.walk, anchor=anchor, now_ms=now_ms)
     _check_stored(found.shown, header, SPACES[found.kind], found.subject)
+    _check_stored(found.time, header, *TIME)
     return Shown(
         kind=found.kind, subject=found.subject, value=found.shown.value, height=header.height - 1,
-        time_ms=header.time_ns // MS_NS,
+        time_ms=codec.decode(found.time.value or b"", int),
     )  # fmt: skip
 
 
@@ -179,11 +183,16 @@ def without_known(walk: tuple[LightBlock, ...], trusted: Trusted) -> tuple[Light
     return tuple(found)
 
 
-def _check_result(shown: InResult, header: Header) -> None:
+def check_committed(shown: InResult, header: Header) -> None:
+    """Refuse (`receipt.results`) a result, whatever it says, that the header does not commit to."""
     leaf = result_bytes(code=shown.code, data=shown.data, gas_wanted=shown.gas_wanted, gas_used=shown.gas_used)
     root = inclusion_root(leaf_hash(leaf), index=shown.index, size=shown.count, path=shown.path)
     check(root == header.last_results, "receipt.results", "the header does not commit to this result",
           height=header.height, expected=header.last_results, found=root)  # fmt: skip
+
+
+def _check_result(shown: InResult, header: Header) -> None:
+    check_committed(shown, header)
     check(shown.code == 0, "receipt.outcome", "the envelope was refused", result=shown.code)
 
 

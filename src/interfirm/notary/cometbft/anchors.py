@@ -43,10 +43,9 @@ class _Known:
 
 
 def said_of(proof: bytes, *, anchor: ClusterAnchor, now_ms: int | None = None) -> Said:
-    """What a cluster says, from a proof of its state: the answer to a question at a height and time.
+    """What a cluster says, from a proof of its state: the answer to a question at the notary's height and time.
 
-    The time is that of the block after the height, before which nothing changed. Raises Refusal as
-    `ledger.receipts.cometbft.verify_state`.
+    Raises Refusal as `ledger.receipts.cometbft.verify_state`.
     """
     shown = verify_state(proof, anchor=anchor, now_ms=now_ms)
     question = Ask(kind=shown.kind, subject=shown.subject)

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -126,7 +126,21 @@ class ClusterClient:
             raise refusal_in(response["log"])
         return response
 
-    def _read_block(self) -> bool:
+    @property
+    def height_read(self) -> int:
+        """The last height whose outcomes were read here."""
+        return self._height or 0
+
+    def read_block(self, seen: Callable[[int, int, bytes, Settled], None]) -> bool:
+        """Show the next block's transactions (height, place, bytes, what came of it); False where there is none yet.
+
+        The first block shown is the next one to be made.
+        """
+        if self._height is None:
+            self._height = self.height()
+        return self._read_block(seen)
+
+    def _read_block(self, seen: Callable[[int, int, bytes, Settled], None] | None = None) -> bool:
         """Take note of the next block's outcomes; False where there is no next block yet."""
         height = (self._height or 0) + 1
         try:
@@ -139,8 +153,12 @@ class ClusterClient:
         if int(results["height"]) != height:
             raise Refusal("rpc.answer", "the validator answered for another height", height=results["height"])
         for index, data in enumerate(block["data"]["txs"] or ()):
-            name = hashlib.sha256(base64.b64decode(data)).digest()
-            if name in self._waiting:
+            transaction = base64.b64decode(data)
+            name = hashlib.sha256(transaction).digest()
+            if seen is not None:
+                self._waiting.discard(name)
+                seen(height, index, transaction, settled_of(height, index, results["txs_results"][index]))
+            elif name in self._waiting:
                 self._waiting.discard(name)
                 self._settled[name] = settled_of(height, index, results["txs_results"][index])
         self._height = height

@@ -16,10 +16,12 @@ from interfirm.base.errors import Refusal, check
 from interfirm.ledger.receipts.chain import LightBlock
 from interfirm.ledger.receipts.cometbft import (
     SPACES,
+    TIME,
     ClusterReceipt,
     InResult,
     InState,
     StateProof,
+    check_committed,
     rules_of,
     verify_state,
     without_known,
@@ -36,7 +38,8 @@ from interfirm.ledger.receipts.light import (
 from interfirm.ledger.receipts.types import ClusterAnchor, Trusted
 from interfirm.ledger.receipts.verify import verify_receipt_of
 from interfirm.notary.cometbft.rpc import Rpc
-from interfirm.notary.cometbft.shown import light_block_of, result_with, unreadable
+from interfirm.notary.cometbft.shown import light_block_of, result_at, result_with, unreadable
+from interfirm.notary.cometbft.types import Outcome
 
 POLL_S = 0.1
 PAGE = 100
@@ -66,6 +69,10 @@ class Chain:
     def receipt_from_state(self, transaction: bytes) -> bytes:
         """A new receipt of whatever the cluster ever accepted, from its last state; raises as `receipt_of`."""
         return self._first(lambda rpc: self._receipt_from_state(rpc, transaction))
+
+    def outcome_at(self, height: int, index: int) -> Outcome:
+        """What came of the transaction at a place of a block, as the chain commits to it; raises as `receipt_of`."""
+        return self._first(lambda rpc: self._outcome(rpc, height, index))
 
     def proof_of(self, kind: str, subject: bytes) -> bytes:
         """A proof of what the last state answers to a question (`questions.KINDS`); raises as `receipt_of`."""
@@ -106,8 +113,14 @@ class Chain:
             return self._receipt_from_state(rpc, transaction)
         return self._sealed(transaction, shown, self._verified(rpc, height + 1))
 
+    def _outcome(self, rpc: Rpc, height: int, index: int) -> Outcome:
+        shown = result_at(index, rpc.call("block_results", height=height)["txs_results"] or [])
+        check_committed(shown, self._verified(rpc, height + 1)[-1].header)
+        return codec.decode(shown.data, Outcome)
+
     def _receipt_from_state(self, rpc: Rpc, transaction: bytes) -> bytes:
-        shown, height = _stored(rpc, SPACES["accepted"], transaction)
+        height = _last_height(rpc) - 1
+        shown = _stored(rpc, SPACES["accepted"], transaction, height)
         return self._sealed(transaction, shown, self._verified(rpc, height + 1))
 
     def _sealed(self, transaction: bytes, shown: InResult | InState, blocks: tuple[LightBlock, ...]) -> bytes:
@@ -117,9 +130,10 @@ class Chain:
         return receipt
 
     def _proof(self, rpc: Rpc, kind: str, subject: bytes) -> bytes:
-        shown, height = _stored(rpc, SPACES[kind], subject)
+        height = _last_height(rpc) - 1
+        shown, time = _stored(rpc, SPACES[kind], subject, height), _stored(rpc, *TIME, height)
         way = without_known(self._lightened(self._verified(rpc, height + 1)), self.anchor.trusted)
-        proof = codec.encode(StateProof(kind=kind, subject=subject, shown=shown, walk=way))
+        proof = codec.encode(StateProof(kind=kind, subject=subject, shown=shown, time=time, walk=way))
         verify_state(proof, anchor=self.anchor)
         return proof
 
@@ -197,9 +211,8 @@ def light_block(rpc: Rpc, height: int) -> LightBlock:
     return light_block_of(signed, validators)
 
 
-def _stored(rpc: Rpc, space: str, key: bytes) -> tuple[InState, int]:
-    """What the last state that can be dated holds at a key, and its height: the block after it must be there."""
-    height = _last_height(rpc) - 1
+def _stored(rpc: Rpc, space: str, key: bytes, height: int) -> InState:
+    """What the state after a height holds at a key, as one validator shows it; Refusal `rpc.*`."""
     found = rpc.call(
         "abci_query", path=f"/store/{space}/key", data=key.hex(), height=height, prove=True
     )["response"]  # fmt: skip
@@ -209,7 +222,7 @@ def _stored(rpc: Rpc, space: str, key: bytes) -> tuple[InState, int]:
         value = base64.b64decode(found["value"]) if found.get("value") else None
     except (KeyError, TypeError, ValueError) as error:
         raise unreadable(repr(error)) from error
-    return InState(value=value, proofs=(first, second)), height
+    return InState(value=value, proofs=(first, second))
 
 
 def _last_height(rpc: Rpc) -> int:

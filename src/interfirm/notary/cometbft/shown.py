@@ -76,16 +76,32 @@ def nanoseconds(text: str) -> int:
 
 def result_with(transaction: bytes, results: Sequence[dict[str, Any]]) -> InResult:
     """The result that accepted a transaction, with its path; Refusal `receipt.outcome` where none did, `rpc.answer`."""
-    try:
-        plain = [_result(each) for each in results]
-    except (KeyError, TypeError, ValueError) as error:
-        raise unreadable(repr(error)) from error
-    nodes = {place[:2]: place[2] for place in Frontier().extend(result_bytes(**each) for each in plain)[1]}
+    plain = _results(results)
     for index, each in enumerate(plain):
         if each["code"] == 0 and _accepts(each["data"], transaction):
-            path = inclusion_proof(lambda level, at: nodes[level, at], index=index, size=len(plain))
-            return InResult(index=index, count=len(plain), path=path, **each)
+            return _with_path(index, plain)
     raise Refusal("receipt.outcome", "no result of this block accepts the transaction", transaction=transaction)
+
+
+def result_at(index: int, results: Sequence[dict[str, Any]]) -> InResult:
+    """The result of the transaction at a place of its block, with its path; Refusal `rpc.answer`."""
+    plain = _results(results)
+    if not 0 <= index < len(plain):
+        raise unreadable("a block with fewer results than transactions")
+    return _with_path(index, plain)
+
+
+def _results(shown: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        return [_result(each) for each in shown]
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreadable(repr(error)) from error
+
+
+def _with_path(index: int, plain: list[dict[str, Any]]) -> InResult:
+    nodes = {place[:2]: place[2] for place in Frontier().extend(result_bytes(**each) for each in plain)[1]}
+    path = inclusion_proof(lambda level, at: nodes[level, at], index=index, size=len(plain))
+    return InResult(index=index, count=len(plain), path=path, **plain[index])
 
 
 def _result(shown: dict[str, Any]) -> dict[str, Any]:
