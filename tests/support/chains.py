@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -23,10 +23,20 @@ from interfirm.ledger.receipts.chain import (
     validators_hash,
     vote_bytes,
 )
-from interfirm.ledger.receipts.cometbft import ClusterReceipt, Done, InResult, without_known
+from interfirm.ledger.receipts.cometbft import (
+    TIME,
+    ClusterReceipt,
+    Done,
+    InResult,
+    InState,
+    StateProof,
+    without_known,
+)
 from interfirm.ledger.receipts.light import Rules, trusted_genesis
 from interfirm.ledger.receipts.types import ClusterAnchor, Validator
 from interfirm.notary.cometbft.shown import result_with
+from interfirm.notary.cometbft.store.layout import NOTARY as LAYOUT
+from interfirm.notary.cometbft.store.multistore import MultiStore
 
 CHAIN = "n-of-tests"
 START_NS = 1_700_000_000_000_000_001
@@ -177,6 +187,43 @@ class Notarised:
 
 def done_at(transaction: bytes, height: int) -> Done:
     return Done(id=transaction, height=height, time=(height * 1000,), registry_height=1)
+
+
+Entries = Mapping[tuple[str, bytes], bytes]
+
+
+class Kept:
+    """A chain with a state below the header after its last block but one, and proofs of what the state holds."""
+
+    def __init__(self, entries: Entries, *, time_ms: int = 1_700_000_002_345, before: int = 2) -> None:
+        self.time_ms = time_ms
+        self.entries = {**entries, TIME: codec.encode(time_ms)}
+        self.chain = MadeChain(members(range(7))).grown(before)
+        self.height = before + 1
+        self._store = MultiStore(LAYOUT)
+        self._store.apply(self.height, LAYOUT.stored(self.entries))
+        self.chain.grow(application=self._store.root)
+        self.chain.grow()
+        self.anchor = self.chain.anchor
+
+    def shown(self, space: str, key: bytes) -> InState:
+        """What the state holds at a key, or that it holds nothing."""
+        found = self._store.prove(space, key, lambda *name: self.entries[name], height=self.height)
+        return InState(value=found.value, proofs=found.proofs)
+
+    @property
+    def walk(self) -> tuple[LightBlock, ...]:
+        return without_known((self.chain.at(self.height + 1),), self.anchor.trusted)
+
+    def proof(self, kind: str, space: str, subject: bytes) -> StateProof:
+        """The answer to a question."""
+        return StateProof(
+            kind=kind, subject=subject, shown=self.shown(space, subject), time=self.shown(*TIME), walk=self.walk
+        )  # fmt: skip
+
+    def receipt(self, transaction: bytes) -> ClusterReceipt:
+        """The receipt of a transaction that the state remembers."""
+        return ClusterReceipt(transaction=transaction, shown=self.shown("accepted", transaction), walk=self.walk)
 
 
 # as the engine shows them ---------------------------------------------------------------------------------------------
