@@ -20,7 +20,6 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.cli import session
-from interfirm.node.flows.clock import ClocksCompared, check_clock
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import read_passphrase
 from interfirm.runtime import notaries, supervise
@@ -108,6 +107,8 @@ def _answers(home: Home) -> str:
 
 
 def _clock(home: Home) -> str:
+    from interfirm.node.flows.clock import ClocksCompared, check_clock  # it loads a node's rooms
+
     asker = Asker(home.control_path)
     flow = asker.call("clock.compare", {"wait_ms": CLOCK_WAIT_MS})["flow"]
     if flow["state"] != "done":

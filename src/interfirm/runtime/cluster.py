@@ -193,6 +193,19 @@ def _written(file: ClusterFile) -> bytes:
     return msgspec.json.format(msgspec.json.encode(file), indent=1)
 
 
+def free_first_address(count: int) -> str:
+    """The first of so many loopback addresses in a row where nobody listens; Refusal `cluster.address`."""
+    for _ in range(64):
+        first = IPv4Address(f"127.{1 + secrets.randbelow(254)}.{1 + secrets.randbelow(254)}.10")
+        try:
+            for place in range(count):
+                check_free(str(first + place))
+        except Refusal:
+            continue
+        return str(first)
+    raise Refusal("cluster.address", "there are no free loopback addresses", count=count)
+
+
 def check_free(host: str) -> None:
     """Refuse (`cluster.address`) an address where somebody listens, or that this machine does not have."""
     for port in (P2P_PORT, RPC_PORT):

@@ -329,11 +329,12 @@ def _write_network(folder: Path, firms: list[tuple[str, str]], plan: _Plan, vali
     genesis = Genesis(network=network, registrar=registrar, key=store.public, label=f"{name} notary")
     if CLUSTER in plan.notaries:
         from interfirm.notary.cometbft.types import Neighbour
-        from interfirm.runtime.cluster import new_cluster  # other networks do without
+        from interfirm.runtime.cluster import free_first_address, new_cluster  # other networks do without
 
         solo = Neighbour(notary=notary_id(genesis), network=network, key=genesis.key)
         new_cluster(folder / CLUSTER, network=network, registrar=registrar, label=f"{name} cluster",
-                    validators=validators, neighbours=(solo,), scenario_ms=plan.scenario_ms)  # fmt: skip
+                    validators=validators, neighbours=(solo,), scenario_ms=plan.scenario_ms,
+                    first_address=free_first_address(validators))  # fmt: skip
     file = NetworkFile(
         format=FORMAT, name=name, genesis=genesis, notary=_NOBODY, members=(), scenario_ms=plan.scenario_ms,
         modules=plan.modules, notaries=plan.notaries,
