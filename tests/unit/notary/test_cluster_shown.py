@@ -341,6 +341,43 @@ def test_a_state_that_a_validator_will_not_show_is_no_proof(made: Notarised, sho
     assert code(chain_of(kept.anchor, lying).proof_of, "claim", CLAIM) == "cluster.no-proof"
 
 
+class Babbler(Shower):
+    """Answers some method with whatever it is told to."""
+
+    def __init__(self, chain: MadeChain, method: str, answer: dict[str, Any]) -> None:
+        super().__init__(chain)
+        self.method, self.answer = method, answer
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        return self.answer if method == self.method else super().call(method, **params)
+
+
+_QUERY = {"code": 0, "value": "AQ==", "proofOps": {"ops": [{"data": ""}, {"data": ""}]}}
+
+
+@pytest.mark.parametrize(("method", "answer"), [
+    ("status", {}), ("status", {"sync_info": {"latest_block_height": "many"}}), ("commit", {}),
+    ("commit", {"signed_header": []}), ("validators", {}), ("validators", {"validators": 7, "total": "1"}),
+    ("validators", {"validators": [{}], "total": "1"}), ("validators", {"validators": ["v"], "total": "1000000000"}),
+    ("abci_query", {}), ("abci_query", {"response": []}), ("abci_query", {"response": {"code": 0}}),
+    ("abci_query", {"response": _QUERY | {"proofOps": {"ops": [{}]}}}), ("abci_query", {"response": _QUERY}),
+])  # fmt: skip
+def test_a_validator_that_answers_in_another_shape_proves_nothing(method: str, answer: dict[str, Any]) -> None:
+    kept = Kept({("claims", CLAIM): b"\x01"})
+    good = Shower(kept.chain, kept=kept)
+    babbler = Babbler(kept.chain, method, answer)
+    babbler.kept = kept
+    assert code(chain_of(kept.anchor, babbler).proof_of, "claim", CLAIM) == "cluster.no-proof"
+    chain_of(kept.anchor, babbler, good).proof_of("claim", CLAIM)
+
+
+@pytest.mark.parametrize("answer", [{}, {"txs_results": 7}, {"txs_results": [[]]}, {"txs_results": {"code": 0}}])
+def test_results_in_another_shape_prove_nothing(made: Notarised, answer: dict[str, Any]) -> None:
+    chain = chain_of(made.anchor, Babbler(made.chain, "block_results", answer))
+    assert code(chain.receipt_of, made.transaction, height=made.height) == "cluster.no-proof"
+    assert code(chain.outcome_at, made.height, 0) == "cluster.no-proof"
+
+
 def test_a_receipt_waits_for_the_block_that_commits_to_it(made: Notarised, shower: Shower) -> None:
     last = made.chain.blocks.pop()
 

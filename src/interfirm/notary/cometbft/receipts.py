@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal, check
+from interfirm.base.limits import LIMITS
 from interfirm.ledger.receipts.chain import LightBlock
 from interfirm.ledger.receipts.cometbft import (
     SPACES,
@@ -107,14 +108,14 @@ class Chain:
     # what is shown ------------------------------------------------------------------------------------------------
 
     def _receipt(self, rpc: Rpc, transaction: bytes, height: int) -> bytes:
-        results = rpc.call("block_results", height=height)["txs_results"] or []
+        results = rpc.call("block_results", height=height).get("txs_results") or []
         shown = result_with(transaction, results)
         if len(shown.data) > RESULT_BYTES_MAX:
             return self._receipt_from_state(rpc, transaction)
         return self._sealed(transaction, shown, self._verified(rpc, height + 1))
 
     def _outcome(self, rpc: Rpc, height: int, index: int) -> Outcome:
-        shown = result_at(index, rpc.call("block_results", height=height)["txs_results"] or [])
+        shown = result_at(index, rpc.call("block_results", height=height).get("txs_results") or [])
         check_committed(shown, self._verified(rpc, height + 1)[-1].header)
         return codec.decode(shown.data, Outcome)
 
@@ -200,30 +201,40 @@ async def receipt_of(chain: Chain, transaction: bytes, *, height: int, timeout_s
 
 
 def light_block(rpc: Rpc, height: int) -> LightBlock:
-    """A block as one validator shows it, nothing of it verified; Refusal `rpc.*`."""
-    signed = rpc.call("commit", height=height)["signed_header"]
-    validators, total = list[Any](), 1
-    while len(validators) < total:
+    """A block as one validator shows it, nothing of it verified; Refusal `rpc.*`, `codec.shape`."""
+    signed = rpc.call("commit", height=height).get("signed_header") or {}
+    validators, more = list[Any](), True
+    while more:
         page = rpc.call("validators", height=height, page=len(validators) // PAGE + 1, per_page=PAGE)
-        if not page["validators"]:
+        some, total = page.get("validators"), _number(page, "total")
+        if not isinstance(some, list) or not some or total > LIMITS.validators_count_max:
             raise unreadable("validators")
-        validators, total = validators + page["validators"], int(page["total"])
+        validators += some
+        more = len(validators) < total
     return light_block_of(signed, validators)
 
 
 def _stored(rpc: Rpc, space: str, key: bytes, height: int) -> InState:
     """What the state after a height holds at a key, as one validator shows it; Refusal `rpc.*`."""
-    found = rpc.call(
-        "abci_query", path=f"/store/{space}/key", data=key.hex(), height=height, prove=True
-    )["response"]  # fmt: skip
+    answer = rpc.call("abci_query", path=f"/store/{space}/key", data=key.hex(), height=height, prove=True)
     try:
+        found = answer["response"]
         check(not found.get("code"), "rpc.refused", "the validator refused", reason=str(found.get("log"))[:200])
         first, second = (base64.b64decode(each["data"]) for each in found["proofOps"]["ops"])
         value = base64.b64decode(found["value"]) if found.get("value") else None
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise unreadable(repr(error)) from error
     return InState(value=value, proofs=(first, second))
 
 
 def _last_height(rpc: Rpc) -> int:
-    return int(rpc.call("status")["sync_info"]["latest_block_height"])
+    return _number(rpc.call("status"), "sync_info", "latest_block_height")
+
+
+def _number(answer: Any, *names: str) -> int:
+    try:
+        for name in names:
+            answer = answer[name]
+        return int(answer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreadable(repr(error)) from error

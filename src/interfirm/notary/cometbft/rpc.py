@@ -48,11 +48,14 @@ class Rpc:
                 "rpc.unreachable", "the validator does not answer", address=self.address, reason=str(error)
             ) from error
         try:
-            found: dict[str, Any] = json.loads(answer)
-        except ValueError as error:
+            found = json.loads(answer)
+        except (ValueError, RecursionError) as error:
             self._connection.close()
             raise Refusal("rpc.answer", "the validator's answer is not JSON", address=self.address) from error
-        return found
+        told = found if isinstance(found, dict) else {}
+        if not isinstance(told.get("error", told.get("result")), dict):
+            raise Refusal("rpc.answer", "the validator's answer is neither a result nor an error", address=self.address)
+        return told
 
     def _answer(self, body: str) -> bytes:
         """One exchange; a kept connection that the validator has closed meanwhile is opened anew, once."""
