@@ -22,6 +22,7 @@ from tests.unit.node.vault.samples import (
     everything,
     flow,
     invoice,
+    move,
     refused,
     transaction,
 )
@@ -556,6 +557,55 @@ def test_contracts_stay_readable_when_their_package_is_not_loaded_any_more(
     with vault.read() as turn:
         assert turn.contract(an_invoice(engine).ref) == an_invoice(engine)
     vault.close()
+
+
+# moves ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_contract_that_moved_says_how_it_came_there(vault: Vault, engine: SampleEngine) -> None:
+    made = an_invoice(engine)
+    first = move(made.ref, 1, status="moved", import_receipt=b"imported")
+    second = move(ContractRef(first.lock, 0), 2)
+    with vault.turn() as turn:
+        turn.put_move(first)
+        turn.put_move(second)
+    with vault.read() as turn:
+        assert turn.moves_to(ContractRef(second.lock, 0)) == (first, second)
+        assert turn.moves_to(ContractRef(first.lock, 0)) == (first,)
+        assert turn.moves_to(made.ref) == ()
+        assert turn.move(first.lock) == first
+        assert turn.moves(limit=1) == [first]
+        assert turn.moves(after=first.lock) == [second]
+        with refused("vault.cursor"):
+            turn.moves(after=made.ref.transaction)
+
+
+def test_a_move_goes_on_and_another_attempt_stands_beside_it(vault: Vault, engine: SampleEngine) -> None:
+    ref = an_invoice(engine).ref
+    undone, again = move(ref, 1).replace(status="undone"), move(ref, 2)
+    with vault.turn() as turn:
+        turn.put_move(move(ref, 1))
+        turn.put_move(undone)
+        turn.put_move(again)
+    with vault.read() as turn:
+        assert turn.moves_from(ref) == [again, undone]
+
+
+def test_a_contract_that_moved_keeps_the_ref_of_its_making(vault: Vault, engine: SampleEngine) -> None:
+    """Refs to contracts of the same transaction mean the one that made it, wherever it lives."""
+    made = an_invoice(engine, 1, everything(ref=Ref(None, 3)))
+    there = made.replace(ref=ContractRef(bytes32("lock", 1), 0), origin=made.ref)
+    with vault.turn() as turn:
+        turn.add_contract(made)
+        turn.consume(made.ref, bytes32("lock", 1))
+        turn.add_contract(there)
+    with vault.read() as turn:
+        assert turn.contract(there.ref) == there
+        assert there.created_as == made.ref
+        assert turn.contract(made.ref) == made.replace(status="consumed", consumer=bytes32("lock", 1))
+        assert [each.ref for each in turn.history_of(there.ref)] == [there.ref, made.ref]
+    found = listed(vault, "Everything", where={"ref": Ref(made.ref.transaction, 3)}, status=None)
+    assert sorted(found) == sorted([made.ref, there.ref])
 
 
 # soft locks -----------------------------------------------------------------------------------------------------------

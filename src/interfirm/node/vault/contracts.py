@@ -18,6 +18,7 @@ _c = contracts.c
 FIELDS = (
     _c.transaction_id, _c.entry_index, _c.template, _c.payload, _c.payload_seed, _c.confirmers_salt, _c.entry,
     _c.notary, _c.status, _c.consumer, _c.signatories, _c.observers, _c.known_valid, _c.time_ms,
+    _c.origin_transaction_id, _c.origin_entry_index,
 )  # fmt: skip
 """The columns that `stored` reads, in its order."""
 _THIS = (_c.transaction_id == sa.bindparam("of"), _c.entry_index == sa.bindparam("at"))
@@ -54,6 +55,8 @@ class Contracts(VaultWork):
             "confirmers_salt": contract.confirmers_salt, "entry": contract.entry, "notary": contract.notary,
             "status": contract.status, "consumer": contract.consumer, "signatories": _pack(contract.signatories),
             "observers": _pack(contract.observers), "known_valid": contract.known_valid, "time_ms": contract.time_ms,
+            "origin_transaction_id": contract.origin and contract.origin.transaction,
+            "origin_entry_index": contract.origin and contract.origin.index,
         }  # fmt: skip
         if not self.write(_ADD, row):
             if contract.known_valid:
@@ -61,7 +64,7 @@ class Contracts(VaultWork):
             return
         self.numbers.contract = number
         own = (number, ref.transaction, ref.index, contract.status, contract.time_ms)
-        self.write(table.insert, table.row(own, contract.payload))
+        self.write(table.insert, table.row(own, contract.payload, made_in=contract.created_as.transaction))
 
     def contract(self, ref: ContractRef) -> StoredContract | None:
         """The contract that a ref names, if it is kept here."""
@@ -128,12 +131,13 @@ class Contracts(VaultWork):
     def _stored(self, row: Row) -> StoredContract:
         """The contract of a row of `FIELDS`."""
         (transaction, index, template, payload, payload_seed, salt, entry, notary, status, consumer, signatories,
-         observers, known_valid, time_ms) = row  # fmt: skip
+         observers, known_valid, time_ms, made_in, made_at) = row  # fmt: skip
         return StoredContract(
             ref=ContractRef(transaction, index), template=self.tables.id_of(template),
             payload=codec.decode_plain(payload), payload_seed=payload_seed, confirmers_salt=salt, entry=entry,
             notary=notary, status=status, consumer=consumer, signatories=_parties(signatories),
             observers=_parties(observers), known_valid=bool(known_valid), time_ms=time_ms,
+            origin=None if made_in is None else ContractRef(made_in, made_at),
         )  # fmt: skip
 
     def _state(self, ref: ContractRef) -> Row:

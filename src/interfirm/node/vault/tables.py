@@ -44,7 +44,15 @@ contracts = sa.Table(
     _bytes("payload_seed"), _bytes("confirmers_salt"), _bytes("entry"), _bytes("notary"), _text("status"),
     _bytes("consumer", nullable=True), _bytes("signatories"), _bytes("observers"),
     sa.Column("known_valid", sa.Boolean, nullable=False), _integer("time_ms"),
+    _bytes("origin_transaction_id", nullable=True), sa.Column("origin_entry_index", BIG),
     sa.UniqueConstraint("transaction_id", "entry_index"), sa.Index(None, "consumer"),
+)  # fmt: skip
+
+moves = sa.Table(
+    "moves", metadata, _integer("number", key=True), _bytes("lock"), _bytes("transaction_id"), _integer("entry_index"),
+    _bytes("origin"), _bytes("target"), _integer("until_ms"), _bytes("nonce"), _bytes("lock_receipt"),
+    _bytes("import_receipt"), _text("status"), _integer("time_ms"),
+    sa.UniqueConstraint("lock"), sa.Index(None, "transaction_id", "entry_index"),
 )  # fmt: skip
 
 soft_locks = sa.Table(

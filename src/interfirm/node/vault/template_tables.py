@@ -32,6 +32,7 @@ _STORED = (
     sa.select(
         contracts.c.number, contracts.c.transaction_id, contracts.c.entry_index, contracts.c.status,
         contracts.c.time_ms, contracts.c.payload,
+        sa.func.coalesce(contracts.c.origin_transaction_id, contracts.c.transaction_id),
     ).where(contracts.c.template == sa.bindparam("template"), contracts.c.number > sa.bindparam("after"))
     .order_by(contracts.c.number).limit(sa.bindparam("limit"))
 )  # fmt: skip
@@ -75,9 +76,12 @@ class TemplateTable:
             sa.update(self.table).where(own["_number"] == sa.bindparam("of")).values(_status=sa.bindparam("status"))
         )
 
-    def row(self, own: Sequence[Any], payload: Plain) -> dict[str, Any]:
-        """The row of one contract by column; `own` are the values of `OWN_COLUMNS`."""
-        return dict(zip(self.names, (*own, *row_of(self.plan, payload, own[1])), strict=True))
+    def row(self, own: Sequence[Any], payload: Plain, *, made_in: bytes | None) -> dict[str, Any]:
+        """The row of one contract by column; `own` are the values of `OWN_COLUMNS`.
+
+        `made_in` is the transaction that made it, which refs to contracts of that transaction mean.
+        """
+        return dict(zip(self.names, (*own, *row_of(self.plan, payload, made_in or b"")), strict=True))
 
 
 class TemplateTables:
@@ -206,6 +210,6 @@ def _make_again(work: Work, table: TemplateTable, number: int) -> None:
     work.create(table.table)
     after = 0
     while rows := work.rows(_STORED, template=number, after=after, limit=_FILL_COUNT):
-        work.write_many(table.insert, [table.row(row[:5], codec.decode_plain(row[5])) for row in rows])
+        work.write_many(table.insert, [table.row(row[:5], codec.decode_plain(row[5]), made_in=row[6]) for row in rows])
         after = rows[-1][0]
     work.write(_SET_LAYOUT, {"of": number, "layout": LAYOUT})

@@ -11,6 +11,7 @@ TransactionStatus = Literal["proposed", "signed", "notarised", "dropped"]
 ContractStatus = Literal["active", "consumed", "locked"]
 FlowState = Literal["running", "waiting", "done", "refused", "failed", "cancelled", "killed"]
 InboxState = Literal["open", "approved", "declined"]
+MoveStatus = Literal["locked", "moved", "undone"]
 T = TypeVar("T")
 
 
@@ -51,6 +52,32 @@ class StoredContract(Value, frozen=True):
     """This node has itself verified the history that it needs."""
     time_ms: int
     """When the transaction that created it was accepted."""
+    origin: ContractRef | None = None
+    """The ref under which it was created, where that is another since it moved."""
+
+    @property
+    def created_as(self) -> ContractRef:
+        """The ref under which it was created."""
+        return self.origin or self.ref
+
+
+class StoredMove(Value, frozen=True):
+    """A contract's way from one notary to another: locked here, then moved there or the lock undone."""
+
+    lock: bytes
+    """The lock id; the contract lives at `target` as (lock id, 0)."""
+    ref: ContractRef
+    """The contract at `origin`."""
+    origin: bytes
+    target: bytes
+    until_ms: int
+    nonce: bytes
+    lock_receipt: bytes
+    import_receipt: bytes
+    """Empty until moved."""
+    status: MoveStatus
+    time_ms: int
+    """When this node learned of it."""
 
 
 class FlowRecord(Value, frozen=True):

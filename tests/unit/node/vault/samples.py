@@ -30,7 +30,7 @@ from interfirm.contracts.language import (
 )
 from interfirm.contracts.packages import Package
 from interfirm.contracts.types import ContractRef, TemplateId
-from interfirm.node.vault.types import FlowRecord, StoredContract, StoredTransaction
+from interfirm.node.vault.types import FlowRecord, StoredContract, StoredMove, StoredTransaction
 
 
 class Colour(Code):
@@ -160,6 +160,15 @@ def contract(template: TemplateId, value: Template, *, by: bytes, index: int = 0
         payload_seed=bytes32("seed", by, index), confirmers_salt=bytes32("salt", by, index),
         entry=b"entry", notary=bytes32("notary"), status="active",
         consumer=None, signatories=(ALICE.id,), observers=(BOB.id,), known_valid=True, time_ms=1000,
+    )  # fmt: skip
+    return first.replace(**changes)
+
+
+def move(ref: ContractRef, n: int = 1, **changes: Any) -> StoredMove:
+    """A contract is locked for another notary."""
+    first = StoredMove(
+        lock=bytes32("lock", n), ref=ref, origin=bytes32("notary"), target=bytes32("other notary"), until_ms=2000,
+        nonce=bytes32("nonce", n), lock_receipt=b"locked", import_receipt=b"", status="locked", time_ms=1000,
     )  # fmt: skip
     return first.replace(**changes)
 

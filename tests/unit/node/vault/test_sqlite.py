@@ -21,6 +21,7 @@ from tests.unit.node.vault.samples import (
     contract,
     flow,
     invoice,
+    move,
     refused,
     transaction,
 )
@@ -57,6 +58,7 @@ def write_all(turn: Turn, n: int) -> None:
     turn.add_transaction(transaction(n))
     turn.add_contract(made)
     turn.set_contract_status(made.ref, "locked")
+    turn.put_move(move(made.ref, n))
 
 
 def counts(path: Path) -> set[int]:
@@ -64,7 +66,7 @@ def counts(path: Path) -> set[int]:
     with sqlite3.connect(path) as connection:
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         written = [n for n in names if n not in {"template_tables", "alembic_version"} and "everything" not in n]
-        assert len(written) == 11
+        assert len(written) == 12
         return {connection.execute(f"SELECT COUNT(*) FROM {name}").fetchone()[0] for name in written}
 
 
@@ -91,7 +93,7 @@ def kill_at(count: int) -> None:
     statements.Work._run = run_or_die  # type: ignore[method-assign]  # in a child that dies with it
 
 
-STATEMENTS = 16
+STATEMENTS = 19
 """What `write_all` runs; one point more kills before the commit."""
 
 

@@ -14,7 +14,7 @@ from interfirm.base.errors import Refusal
 from interfirm.node.vault.statements import Work
 from interfirm.node.vault.tables import metadata
 
-HEAD = "0001"
+HEAD = "0002"
 _STAMPS = sa.Table(
     "alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True, nullable=False)
 )
