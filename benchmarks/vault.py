@@ -141,15 +141,19 @@ def write_exercises(vault: Vault, template: TemplateId, count: int) -> None:
                 exercise(turn, template, n)
 
 
-def traced(work: Callable[[], object]) -> list[tuple[str, Any]]:
-    """The statements, with their parameters, that `work` runs in vaults."""
+Statement = tuple[str, Any, bool]
+"""A text, its parameters, and whether these are the parameters of many rows."""
+
+
+def traced(work: Callable[[], object]) -> list[Statement]:
+    """The statements that `work` runs in vaults."""
     from interfirm.node.vault import statements
 
-    found: list[tuple[str, Any]] = []
+    found: list[Statement] = []
     run_before = statements.Work._run
 
     def run(self: statements.Work, text: str, arguments: Any, *, many: bool = False) -> Any:
-        found.append((text, arguments))
+        found.append((text, arguments, many))
         return run_before(self, text, arguments, many=many)
 
     statements.Work._run = run  # type: ignore[method-assign]  # the benchmark listens at the driver
@@ -200,14 +204,17 @@ def measure_writing(folder: Path, count: int) -> dict[str, float]:
     return found
 
 
-def replay_turns(peer: sqlite3.Connection, trace: list[tuple[str, Any]], count: int) -> None:
+def replay_turns(peer: sqlite3.Connection, trace: list[Statement], count: int) -> None:
     """The same statements in as many transactions."""
     turns = -(-count // BATCH)
     size = -(-len(trace) // turns)
     for start in range(0, len(trace), size):
         peer.execute("BEGIN IMMEDIATE")
-        for text, arguments in trace[start : start + size]:
-            peer.execute(text, arguments).fetchone()
+        for text, arguments, many in trace[start : start + size]:
+            if many:
+                peer.executemany(text, arguments)
+            else:
+                peer.execute(text, arguments).fetchone()
         peer.execute("COMMIT")
 
 
@@ -249,7 +256,7 @@ def compare_pages(vault: Vault, peer: sqlite3.Connection) -> tuple[float, float]
     trace = traced(list_pages)
 
     def replay() -> None:
-        for text, arguments in trace:
+        for text, arguments, _ in trace:
             peer.execute(text, arguments).fetchall()
 
     ours = min(cpu_microseconds(list_pages, PAGES) for _ in range(TRIES))

@@ -75,5 +75,5 @@ def test_every_folder_of_the_source_says_what_it_is() -> None:
     assert sorted(silent) == []
 
 
-PARTS = frozenset({"interfirm", "migrations", "versions", "rules", "demo", "en16931", "ubl", "trade"})
+PARTS = frozenset({"interfirm", "migrations", "versions", "rules", "demo", "en16931", "ubl", "trade", "proto"})
 """Folders that the README of the folder above tells of."""
