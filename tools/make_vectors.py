@@ -7,9 +7,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tools.cluster_vectors import cluster
 
 from interfirm.base import codec
 from interfirm.base.hashing import cid, digest
@@ -413,6 +418,7 @@ def vectors() -> dict[str, Any]:
         "transactions": transactions(ledger),
         "notary": notary(ledger),
         "proofs": proofs(ledger),
+        "cluster": cluster(),
     }
     return {name: _plain(content) for name, content in made.items()}
 

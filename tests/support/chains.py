@@ -35,7 +35,7 @@ from interfirm.ledger.receipts.cometbft import (
 from interfirm.ledger.receipts.light import Rules, trusted_genesis
 from interfirm.ledger.receipts.types import ClusterAnchor, Validator
 from interfirm.notary.cometbft.shown import result_with
-from interfirm.notary.cometbft.store.layout import NOTARY as LAYOUT
+from interfirm.notary.cometbft.store.layout import Layout
 from interfirm.notary.cometbft.store.multistore import MultiStore
 
 CHAIN = "n-of-tests"
@@ -189,6 +189,10 @@ def done_at(transaction: bytes, height: int) -> Done:
     return Done(id=transaction, height=height, time=(height * 1000,), registry_height=1)
 
 
+LAYOUT = Layout(
+    plain={"refs": 36, "accepted": 32, "claims": 32, "imports": 32, "registry": 32, "meta": 0}, hashed=frozenset()
+)  # fmt: skip
+"""Of the state below these chains; the notary's own may get further spaces."""
 Entries = Mapping[tuple[str, bytes], bytes]
 
 
