@@ -94,7 +94,7 @@ def test_two_dead_validators_do_not_hold_up_a_firm(layout: NetworkLayout) -> Non
     (cash, *_) = as_firm(layout, "nordmark", "contracts", "list", "Cash")["contracts"]
     parts = ["1.00 EUR", f"{Decimal(cash['fields']['amount']['amount']) - 1} EUR"]
     done = as_firm(layout, "nordmark", "exercise", cash["ref"], "divide", json.dumps({"amounts": parts}))
-    assert done["transaction"]
+    assert done["result"]["transaction"]
     eventually(
         lambda: len({each.height for each in status_of(cluster).validators}) <= 2 or None, "all validators together"
     )
