@@ -154,6 +154,16 @@ class Limits(msgspec.Struct, frozen=True):
     """Headers from a cluster's trust anchor to the one that a receipt stands on."""
     clock_drift_ms_max: int = 10_000
     """How far a header's time may lie ahead of the reader's clock."""
+    proposal_actions_count_max: int = 64
+    """Actions of one proposal to a notary's governance."""
+    proposals_open_count_max: int = 64
+    """Proposals that are voted on at one time."""
+    proposal_life_ms_max: int = 30 * 24 * 3600 * 1000
+    """How far a proposal's end may lie ahead of the notary's time."""
+    voters_count_max: int = 128
+    """Organisations that vote on a notary's proposals."""
+    page_count_max: int = 25
+    """Items of one page of an answer."""
 
 
 LIMITS = Limits()

@@ -17,11 +17,21 @@ from interfirm.ledger.signing import PARTY, WITHDRAWAL, check_signature
 from interfirm.ledger.types import TransactionSignature
 from interfirm.notary import questions
 from interfirm.notary.claims import machine as claims
+from interfirm.notary.evidence import machine as evidence
+from interfirm.notary.evidence.types import Accuse
+from interfirm.notary.fees import machine as fees
+from interfirm.notary.governance import epochs
+from interfirm.notary.governance import machine as governance
+from interfirm.notary.governance.epochs import SOFTWARE, Software
+from interfirm.notary.governance.head import head_of
+from interfirm.notary.governance.machine import Moment
+from interfirm.notary.governance.types import Powers, Propose, Retract, Vote
 from interfirm.notary.moves import machine as moves
 from interfirm.notary.registry import machine as registry
-from interfirm.notary.state import ACCEPTED, META, WITHDRAWN, Overlay
+from interfirm.notary.state import ACCEPTED, META, VALIDATORS, WITHDRAWN, Overlay
 from interfirm.notary.subscriptions import machine as subscriptions
 from interfirm.notary.types import (
+    GOVERNING,
     Abroad,
     Answer,
     Ask,
@@ -43,6 +53,7 @@ from interfirm.notary.types import (
     Reserve,
     Revoke,
     Rotate,
+    Said,
     SetTime,
     Settle,
     SignatureCheck,
@@ -53,16 +64,15 @@ from interfirm.notary.types import (
     Unsubscribe,
     Withdraw,
 )
+from interfirm.notary.types import notary_id as notary_id  # noqa: PLC0414 - where others look for it
 from interfirm.notary.uniqueness import machine as uniqueness
+from interfirm.notary.validators import machine as validators
 
 TIME, BLOCK_HEIGHT, COUNT = b"time", b"height", b"accepted"
 SEALS = "seals"
 """The component of a transaction that commits to its sealed views."""
-
-
-def notary_id(genesis: Origin) -> bytes:
-    """The id of a notary: the hash of what it starts from."""
-    return digest("notary", codec.plain(genesis))
+_WHILE_STOPPED = (*GOVERNING, Ask, SetTime, Rotate, Revoke)
+"""What a stopped notary takes; a key that somebody stole may be what it was stopped for."""
 
 
 def _check(signature: TransactionSignature, transaction: bytes, purpose: str) -> None:
@@ -73,28 +83,45 @@ class _Judge:
     """One block's work."""
 
     def __init__(
-        self, store: Store, block: Block, genesis: Origin, abroad: Abroad, check: SignatureCheck, identify: Identify
-    ) -> None:
+        self, store: Store, block: Block, genesis: Origin, abroad: Abroad, check: SignatureCheck, identify: Identify,
+        software: Software,
+    ) -> None:  # fmt: skip
         self.state = Overlay(store)
         self.height = block.height
         self.genesis = genesis
         self.notary = notary_id(genesis)
-        self.abroad = abroad
+        self.abroad = evidence.Believing(abroad, self.state)
         self.check = check
         self.identify = identify
         self.now = block.time
+        self.moment = Moment(notary=self.notary, height=self.height, now=self.now)
         self.tells: list[Tell] = []
         self.accepted: list[Done] = []
+        self.parameters = epochs.begin_block(self.state, genesis, self.moment, software)
+        self.charged = fees.is_charged(self.parameters)
+        for each in block.misconduct:
+            epochs.expelled(evidence.convict(each, self.state, self.height), self.state)
+        self.stopped = head_of(self.state).stopped is not None
 
     def answer(self, asked: Asked) -> Answer:
         self.state.mark()
         told, accepted = len(self.tells), len(self.accepted)
         try:
-            return self._answer(asked.request, asked.requester)
+            if self.stopped and not isinstance(asked.request, _WHILE_STOPPED):
+                raise Refusal("notary.stopped", "the notary was stopped by its voters", proposal=self._stopped_by())
+            answer = self._answer(asked.request, asked.requester)
+            if self.charged and (isinstance(answer, Said) or self.state.is_changed()):
+                fees.charge(asked.request, asked.requester, self.parameters, self.state)
+            return answer
         except Refusal as refusal:
             self.state.back()
             del self.tells[told:], self.accepted[accepted:]
+            if self.charged:
+                fees.charge_refused(asked.request, asked.requester, self.parameters, self.state)
             return Refused(code=refusal.code, message=refusal.message, values=refusal.as_plain()["values"])
+
+    def _stopped_by(self) -> bytes | None:
+        return head_of(self.state).stopped
 
     def _answer(self, request: Request, requester: bytes) -> Answer:
         match request:
@@ -136,6 +163,27 @@ class _Judge:
                 return self._set_time(request, requester)
             case Ask():
                 return self._ask(request, requester)
+            case Accuse():
+                return self._accuse(request)
+            case Propose() | Vote() | Retract():
+                return self._govern(request)
+
+    def _govern(self, request: Propose | Vote | Retract) -> Done:
+        """What is decided about parameters holds from an epoch on, a stop or its end from the next request."""
+        match request:
+            case Propose():
+                done = self._done(governance.propose(request, self.state, self.moment))
+            case Vote():
+                done = self._done(governance.vote(request, self.state, self.moment))
+            case Retract():
+                done = self._done(governance.retract(request, self.state, self.moment))
+        self.stopped = self._stopped_by() is not None
+        return done
+
+    def _accuse(self, request: Accuse) -> Done:
+        name, operator = evidence.accuse(request, self.state, self.genesis.founding, self.height)
+        epochs.expelled(operator, self.state)
+        return self._done(name)
 
     def _set_time(self, request: SetTime, requester: bytes) -> Done:
         """The host has moved the block's time where it may; here it is only said whether it did."""
@@ -144,12 +192,12 @@ class _Judge:
         return self._done(digest("time", request.time.ms))
 
     def _notarise(self, request: Notarise) -> Done:
-        uniqueness.check_sizes(request)
+        uniqueness.check_sizes(request, self.state.limits)
         transaction = self.identify(request)
         known = self._accepted(transaction)
         if known is not None:
             return known
-        uniqueness.check_header(request.header, self.genesis.network, self.notary, self.now)
+        uniqueness.check_header(request.header, self.genesis.network, self.notary, self.now, limits=self.state.limits)
         scopes = uniqueness.scopes_of(request)
         uniqueness.judge(request, self.state, scopes)
         claims.judge(request, transaction, self.state, scopes, self.notary, self.abroad)
@@ -271,23 +319,42 @@ def judge(
     abroad: Abroad,
     check: SignatureCheck = _check,
     identify: Identify = uniqueness.transaction_of,
+    software: Software = SOFTWARE,
 ) -> Judged:
     """Judge a block on a state: answers in the order of its requests, changes to write in one commit, tells.
+
+    Raises Refusal `governance.version` where rules are in force that `software` does not have, and as
+    `epochs.begin_block` for a founding that contradicts itself: no answer may be given then.
 
     The block's time is raised to the last block's where it lies before it: a notary's time never goes back. Its height
     must be the next. What `check` and `identify` return must be what the defaults return.
     """
     last = Overlay(store)
     assert block.height == last_height(last) + 1, "a notary's heights are consecutive"
-    work = _Judge(store, _in_time(last, block), genesis, abroad, check, identify)
+    work = _Judge(store, _in_time(last, block), genesis, abroad, check, identify, software)
     answers = tuple(work.answer(asked) for asked in block.requests)
     work.state.put(META, TIME, codec.encode_plain(work.now.ms))
     work.state.put(META, BLOCK_HEIGHT, codec.encode_plain(block.height))
     work.state.put(META, COUNT, codec.encode_plain(accepted_count(last) + len(work.accepted)))
     return Judged(
         answers=answers, changes=work.state.changes, tells=tuple(work.tells), accepted=tuple(work.accepted),
-        time=work.now,
+        time=work.now, limits=work.state.limits, validators=_new_powers(store, work.state, genesis),
+        version=_new_version(store, work.state, genesis),
     )  # fmt: skip
+
+
+def _new_powers(store: Store, state: Overlay, genesis: Origin) -> Powers:
+    """What an engine has to hear that knows the validators as the block found them."""
+    if (VALIDATORS, validators.SET) not in state.changes:
+        return ()
+    before = validators.powers_of(store) or tuple((each.key, each.power) for each in genesis.founding.validators)
+    return validators.changes(before, validators.powers_of(state))
+
+
+def _new_version(store: Store, state: Overlay, genesis: Origin) -> int:
+    version = head_of(state).version
+    before = genesis.founding.version if last_height(Overlay(store)) == 0 else head_of(store).version
+    return 0 if version == before else version
 
 
 def last_height(state: Overlay) -> int:

@@ -10,11 +10,12 @@ from interfirm.base.signatures import PublicKey, Signer, verify
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Wire
 from interfirm.notary.claims import machine as claims
+from interfirm.notary.governance import metadata
 from interfirm.notary.state import ACCEPTED, IMPORTS, REFS, REGISTRY, Overlay
 from interfirm.notary.types import Ask, Done, Said
 from interfirm.notary.uniqueness.machine import ACTIVE, CONSUMED
 
-KINDS = ("unspent", "consumer", "claim", "imported", "accepted", "key")
+KINDS = ("unspent", "consumer", "claim", "imported", "accepted", "key", *metadata.KINDS)
 
 
 def answer(question: Ask, state: Overlay, height: int, now: Instant) -> Said:
@@ -26,11 +27,13 @@ def answer(question: Ask, state: Overlay, height: int, now: Instant) -> Said:
     - `imported` of a lock id: the origin notary
     - `accepted` of a transaction id: [height, time ms]
     - `key` of an identity: its registry record
+    - about the notary itself, the kinds of `governance.metadata`
     """
-    return Said(kind=question.kind, subject=question.subject, answer=_find(question, state), height=height, time=now)
+    found = _find(question, state, height)
+    return Said(kind=question.kind, subject=question.subject, answer=found, height=height, time=now)
 
 
-def _find(question: Ask, state: Overlay) -> Any:
+def _find(question: Ask, state: Overlay, height: int) -> Any:
     subject = question.subject
     if question.kind in ("unspent", "consumer"):
         value = state.get(REFS, subject)
@@ -47,6 +50,8 @@ def _find(question: Ask, state: Overlay) -> Any:
     if question.kind == "key":
         value = state.get(REGISTRY, subject)
         return None if value is None else codec.decode_plain(value)
+    if question.kind in metadata.KINDS:
+        return metadata.answer(question.kind, subject, state, height)
     raise Refusal("notary.question", "no such question", kind=question.kind[:20], kinds=KINDS)
 
 

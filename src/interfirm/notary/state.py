@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from interfirm.base.errors import Refusal
+from interfirm.base.limits import LIMITS, Limits
 from interfirm.notary.types import Store
 
 REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS, ENVELOPES = (
     "refs", "accepted", "withdrawn", "claims", "locks", "imports", "registry", "meta", "subscriptions", "envelopes",
 )  # fmt: skip
-SPACES = (REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS, ENVELOPES)
+GOVERNANCE, VALIDATORS, FEES, PACKAGES, EVIDENCE = "governance", "validators", "fees", "packages", "evidence"
+SPACES = (
+    REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS, ENVELOPES,
+    GOVERNANCE, VALIDATORS, FEES, PACKAGES, EVIDENCE,
+)  # fmt: skip
 """All spaces, only ever added to; what a host of several machines knows of envelopes is its own."""
 
 
 class Overlay:
-    """A store whose changes are kept apart; `mark` and `back` undo a refused request, which must leave nothing."""
+    """A store whose changes are kept apart; `mark` and `back` undo a refused request, which must leave nothing.
 
-    __slots__ = ("_undo", "changes", "store")
+    `limits` are those in force, which governance may have changed.
+    """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    __slots__ = ("_undo", "changes", "limits", "store")
+
+    def __init__(self, store: Store, limits: Limits = LIMITS) -> None:
+        self.store, self.limits = store, limits
         self.changes: dict[tuple[str, bytes], bytes | None] = {}
         self._undo: list[tuple[tuple[str, bytes], bytes | None, bool]] = []
 
@@ -37,14 +45,26 @@ class Overlay:
         """Forget how to undo what was done so far."""
         self._undo.clear()
 
-    def back(self) -> None:
-        """Undo everything since the last mark."""
-        for name, value, was_there in reversed(self._undo):
+    def point(self) -> int:
+        """Where `back` can go back to, until the next mark."""
+        return len(self._undo)
+
+    def back(self, point: int = 0) -> None:
+        """Undo everything since the last mark, or since a point after it."""
+        for name, value, was_there in reversed(self._undo[point:]):
             if was_there:
                 self.changes[name] = value
             else:
                 del self.changes[name]
-        self._undo.clear()
+        del self._undo[point:]
+
+    def is_changed(self) -> bool:
+        """Whether anything differs from what it was at the last mark."""
+        before: dict[tuple[str, bytes], bytes | None] = {}
+        for name, value, was_there in self._undo:
+            if name not in before:
+                before[name] = value if was_there else self.store.get(*name)
+        return any(self.changes[name] != value for name, value in before.items())
 
     def need(self, space: str, key: bytes, code: str, message: str) -> bytes:
         """The value at a key, or a Refusal."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
+from interfirm.base.limits import LIMITS, Limits
 from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Value, Wire
@@ -24,6 +26,9 @@ from interfirm.ledger.types import (
     LineOpening,
     TransactionSignature,
 )
+from interfirm.notary.evidence.types import Accuse, Misconduct
+from interfirm.notary.governance.types import Founding, Propose, Retract, Vote
+from interfirm.notary.governance.types import Powers as Powers  # noqa: PLC0414 - part of a block's outcome
 
 
 class Store(Protocol):
@@ -48,6 +53,15 @@ class Origin(Protocol):
     def registry(self) -> bytes | None:
         """The notary whose registry this one follows; None keeps one of its own."""
 
+    @property
+    def founding(self) -> Founding:
+        """How it is governed at first."""
+
+
+def notary_id(genesis: Origin) -> bytes:
+    """The id of a notary: the hash of what it starts from."""
+    return digest("notary", codec.plain(genesis))
+
 
 class Genesis(Wire, frozen=True):
     """What a solo notary starts from: its network, who may register organisations, its own key, and its label.
@@ -60,6 +74,11 @@ class Genesis(Wire, frozen=True):
     key: PublicKey
     label: str
     registry: Hash32 | None = None
+
+    @property
+    def founding(self) -> Founding:
+        """The registrar decides alone, and what is paid goes to the notary itself."""
+        return Founding(voters=(self.registrar,), keeper=self.key.identity)
 
 
 class Notarise(Wire, frozen=True, tag="notarise"):
@@ -205,7 +224,7 @@ class SetTime(Wire, frozen=True, tag="set-time"):
 
 
 class Ask(Wire, frozen=True, tag="ask"):
-    """Ask for a dated statement: `unspent`, `consumer`, `claim`, `imported`, `accepted` or `key` of a subject."""
+    """Ask for a dated statement about a subject; the kinds are those of `questions`."""
 
     kind: str
     subject: bytes
@@ -229,7 +248,13 @@ Request = (
     | Unsubscribe
     | SetTime
     | Ask
+    | Propose
+    | Vote
+    | Retract
+    | Accuse
 )
+GOVERNING = (Propose, Vote, Retract, Accuse)
+"""What decides about the notary itself; it goes on while all else is stopped."""
 
 
 class Asked(Value, frozen=True):
@@ -240,11 +265,12 @@ class Asked(Value, frozen=True):
 
 
 class Block(Value, frozen=True):
-    """Requests to be judged in order, at one height and time."""
+    """Requests to be judged in order, at one height and time, after what the engine has proved of validators."""
 
     height: int
     time: Instant
     requests: tuple[Asked, ...]
+    misconduct: tuple[Misconduct, ...] = ()
 
 
 class Done(Wire, frozen=True, tag="done"):
@@ -296,6 +322,12 @@ class Judged(Value, frozen=True):
     """New acceptances in order: each becomes one leaf of the receipt log."""
     time: Instant
     """The block's time, not before the last block's."""
+    limits: Limits = LIMITS
+    """The limits in force, which governance may have changed."""
+    validators: Powers = ()
+    """Validators' keys with their new power, 0 to remove, for an engine that knows the set before this block."""
+    version: int = 0
+    """The version of the rules that this block brought into force; 0 where it brought none."""
 
 
 class Abroad(Protocol):

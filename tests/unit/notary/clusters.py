@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ class MemoryStore:
     def seals(self, consumer: bytes) -> bytes:
         return b""
 
-    def tells(self, identity: bytes, after: int) -> tuple[Told, ...]:
+    def tells(self, identity: bytes, after: int, count_max: int) -> tuple[Told, ...]:
         return ()
 
     def apply(self, height: int, changes: Mapping[tuple[str, bytes], bytes | None]) -> bytes:
@@ -102,9 +103,11 @@ def registrar_envelope(*requests: Wanted, nonce: bytes = b"") -> bytes:
 class Cluster:
     """One validator whose blocks are made by hand."""
 
-    def __init__(self, at: Callable[[str], None] = lambda _: None, store: StateStore | None = None) -> None:
+    def __init__(
+        self, at: Callable[[str], None] = lambda _: None, store: StateStore | None = None, **options: Any
+    ) -> None:
         self.store: StateStore = store or MemoryStore()
-        self.application = Application(GENESIS, self.store, at=at)
+        self.application = Application(options.pop("genesis", GENESIS), self.store, at=at, **options)
         self.now = NOW
 
     def block(self, *transactions: bytes) -> Finalized:

@@ -157,6 +157,8 @@ class Notary:
 
     def refused(self, request: Request, requester: bytes = A.id) -> Refused:
         """The answer to a request that must be refused, and must leave nothing behind."""
+        if not self.height:
+            self.block()  # the first block writes down how the notary is governed
         before = {k: v for k, v in self.state.items() if k[0] != "meta"}
         answer = self.ask(request, requester)
         assert isinstance(answer, Refused), answer

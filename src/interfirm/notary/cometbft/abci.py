@@ -21,6 +21,7 @@ from interfirm.notary.cometbft.application import Application, Finalized
 from interfirm.notary.cometbft.proto import message
 from interfirm.notary.cometbft.query import answer_query
 from interfirm.notary.cometbft.types import Result, Snapshot
+from interfirm.notary.evidence.types import Misconduct
 from interfirm.notary.types import Done, Refused
 
 FRAME_BYTES_MAX = 104_857_600
@@ -30,6 +31,7 @@ VERSION = 1
 CODESPACE = "interfirm"
 OK, NOT_AN_ENVELOPE = 0, 1
 RECHECK = 1
+_MISCONDUCT = {1: "duplicate-vote", 2: "light-client-attack"}
 
 Request, Response = message("tendermint.abci.Request"), message("tendermint.abci.Response")
 _log = structlog.get_logger(__name__)
@@ -118,7 +120,8 @@ class Engine:
         found.status = found.REJECT if request.vote_extension else found.ACCEPT
 
     def _finalize_block(self, request: Any, response: Any) -> None:
-        found = self.application.finalize(request.height, _instant(request.time), request.txs)
+        misconduct = [_misconduct(each) for each in request.misbehavior]
+        found = self.application.finalize(request.height, _instant(request.time), request.txs, misconduct)
         write_finalized(found, response.finalize_block)
 
     def _commit(self, request: Any, response: Any) -> None:
@@ -187,6 +190,10 @@ class Engine:
 def write_finalized(finalized: Finalized, found: Any) -> None:
     """A judged block as the engine wants it: a result for each transaction, and events to search by."""
     found.app_hash = finalized.app_hash
+    for key, power in finalized.validators:
+        found.validator_updates.add(power=power).pub_key.ed25519 = key
+    if finalized.version:
+        found.consensus_param_updates.version.app = finalized.version
     for result in finalized.results:
         _write_result(result, found.tx_results.add())
 
@@ -205,6 +212,11 @@ def _write_result(result: Result, found: Any) -> None:
     for answer in result.answers:
         if isinstance(answer, Done):
             found.events.add(type="accepted").attributes.add(key="id", value=answer.id.hex(), index=True)
+
+
+def _misconduct(found: Any) -> Misconduct:
+    kind = _MISCONDUCT.get(found.type, "unknown")
+    return Misconduct(address=found.validator.address, kind=kind, height=found.height)
 
 
 def _instant(time: Any) -> Instant:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import LIMITS, Limits
 from interfirm.base.time import Instant
 from interfirm.base.values import Value
 from interfirm.ledger.receipts.types import NotaryAnchor
@@ -23,8 +23,11 @@ from interfirm.notary.cometbft.envelope import Opened, check_place, check_reques
 from interfirm.notary.cometbft.known import Known, KnownOfBlock, Work
 from interfirm.notary.cometbft.seen import Seen
 from interfirm.notary.cometbft.types import ClusterGenesis, Outcome, Result, StateStore, chain_id
+from interfirm.notary.evidence.types import Misconduct
+from interfirm.notary.governance import epochs
+from interfirm.notary.governance.epochs import SOFTWARE, Software
 from interfirm.notary.state import META, Overlay
-from interfirm.notary.types import Abroad, Answer, Asked, Block, Judged, Refused, SetTime
+from interfirm.notary.types import Abroad, Answer, Asked, Block, Judged, Powers, Refused, SetTime
 from interfirm.notary.wire import Heard
 
 GENESIS = b"genesis"
@@ -35,10 +38,15 @@ POINTS = ("begun", "judged", "staged", "committing", "committed")
 
 
 class Finalized(Value, frozen=True):
-    """What a block led to: a result for each of its transactions, and the state's new root."""
+    """What a block led to: a result for each of its transactions, the state's new root, and news for the engine.
+
+    `validators` are keys with their new power, 0 to remove; `version` is that of rules that came into force, or 0.
+    """
 
     results: tuple[Result, ...]
     app_hash: bytes
+    validators: Powers = ()
+    version: int = 0
 
 
 class _Staged(Value, frozen=True):
@@ -57,14 +65,18 @@ class Application:
 
     def __init__(
         self, genesis: ClusterGenesis, store: StateStore, *, abroad: Abroad | None = None,
-        at: Callable[[str], None] = _nothing,
+        at: Callable[[str], None] = _nothing, software: Software = SOFTWARE,
     ) -> None:  # fmt: skip
-        """Open a state, empty or the cluster's own (Refusal `cluster.genesis`); `at` is called at each of `POINTS`."""
-        self.genesis, self.store = genesis, store
+        """Open a state, empty or the cluster's own; `at` is called at each of `POINTS`.
+
+        Refusal `cluster.genesis`, and `governance.version` where the next block needs rules that `software` lacks.
+        """
+        self.genesis, self.store, self._software = genesis, store, software
         self.id = machine.notary_id(genesis)
         self.chain_id = chain_id(self.id)
         self._abroad = abroad or Anchors(_anchors(genesis))
         self._at = at
+        self.limits: Limits = LIMITS
         self.known = Known()
         self._used: dict[bytes, int] = {}
         self._staged: _Staged | None = None
@@ -78,6 +90,15 @@ class Application:
         if machine.last_height(Overlay(self.store)) != self.store.height:
             raise Refusal("cluster.height", "state and store disagree about the height", height=self.store.height)
         self._seen = Seen(self.store)
+        epochs.check_next(self.store, self.store.height + 1, self._software)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """The limits by which the next block is judged; what was counted in another measure is forgotten."""
+        limits = epochs.parameters_next(self.store, self.genesis, self.store.height + 1).limits
+        if self._used and limits.requests_per_minute_max != self.limits.requests_per_minute_max:
+            self._used.clear()
+        self.limits = limits
 
     @property
     def now(self) -> Instant:
@@ -117,9 +138,9 @@ class Application:
         work = self.known.work(data)
         try:
             last = self._time(now) if self.genesis.scenario else self.now if self.store.height else now
-            self._admit(work, Overlay(self.store), last)
+            self._admit(work, self._state(), last)
             self._count(work.opened, now)
-            work.check_transactions()
+            work.check_transactions(self.limits)
         except Refusal:
             self.known.forget(data)
             raise
@@ -129,34 +150,41 @@ class Application:
         work = self.known.work(data)
         try:
             self._seen.check(work.opened.id)
-            check_place(work.opened, notary=self.id, now=self.now)
+            check_place(work.opened, notary=self.id, now=self.now, limits=self.limits)
         except Refusal:
             self.known.forget(data)
             raise
 
     def _count(self, opened: Opened, now: Instant) -> None:
-        requester = opened.envelope.signature.identity
+        requester, per_minute = opened.envelope.signature.identity, self.limits.requests_per_minute_max
         used = self._used.get(requester, 0)
         for _ in opened.asked:
-            used = admit(used, now)
+            used = admit(used, now, per_minute=per_minute)
         self._used[requester] = used
         if len(self._used) > REQUESTERS_KEPT_MAX:
-            self._used = {who: used for who, used in self._used.items() if not is_idle(used, now)}
+            self._used = {
+                who: used for who, used in self._used.items() if not is_idle(used, now, per_minute=per_minute)
+            }
 
     def _admit(self, work: Work, state: Overlay, now: Instant) -> None:
         """The rules that all validators agree on, on the state of the last block."""
-        check_place(work.opened, notary=self.id, now=now)
+        check_place(work.opened, notary=self.id, now=now, limits=self.limits)
         self._seen.check(work.opened.id)
         check_requester(work.opened, state, genesis=self.genesis, now=now)
         work.check_signed()
 
+    def _state(self) -> Overlay:
+        """The state of the last block, with the limits of the next."""
+        return Overlay(self.store, self.limits)
+
     def listen(self, data: bytes) -> Heard:
         """What a requester, who proves by an envelope that it is who asks, is to be told; Refusal `envelope.*`."""
         opened, listening = open_listening(data)
-        check_place(opened, notary=self.id, now=self.now)
-        check_requester(opened, Overlay(self.store), genesis=self.genesis, now=self.now)
+        check_place(opened, notary=self.id, now=self.now, limits=self.limits)
+        check_requester(opened, self._state(), genesis=self.genesis, now=self.now)
         Work(opened).check_signed()
-        return Heard(tells=self.store.tells(opened.envelope.signature.identity, listening.after))
+        count_max = self.limits.tells_count_max
+        return Heard(tells=self.store.tells(opened.envelope.signature.identity, listening.after, count_max))
 
     # proposals ----------------------------------------------------------------------------------------------------
 
@@ -182,14 +210,15 @@ class Application:
 
     def _admitted(self, transactions: Sequence[bytes], now: Instant) -> Iterator[Work | Refusal]:
         """Each envelope of a block, or why it is none; one that comes twice counts once, and so does a full block."""
-        state, names, requests = Overlay(self.store), set[bytes](), 0
+        state, names, requests = self._state(), set[bytes](), 0
+        count_max = self.limits.block_requests_count_max
         for data in transactions:
             try:
                 work = self.known.work(data)
                 if work.opened.id in names:
                     raise Refusal("envelope.again", "the envelope is in the block already", envelope=work.opened.id)
-                if requests + len(work.opened.asked) > LIMITS.block_requests_count_max:
-                    raise Refusal("envelope.full", "the block has no room", count_max=LIMITS.block_requests_count_max)
+                if requests + len(work.opened.asked) > count_max:
+                    raise Refusal("envelope.full", "the block has no room", count_max=count_max)
                 self._admit(work, state, now)
             except Refusal as refusal:
                 yield refusal
@@ -200,10 +229,13 @@ class Application:
 
     # blocks -------------------------------------------------------------------------------------------------------
 
-    def finalize(self, height: int, time: Instant, transactions: Sequence[bytes]) -> Finalized:
+    def finalize(
+        self, height: int, time: Instant, transactions: Sequence[bytes], misconduct: Sequence[Misconduct] = ()
+    ) -> Finalized:
         """Judge a decided block and stage the state after it; nothing is durable before `commit`.
 
-        Every transaction gets a result, also one that no validator should have let in.
+        Every transaction gets a result, also one that no validator should have let in. `misconduct` is what the engine
+        has proved of validators. Raises Refusal `governance.version` where this software lacks the rules in force.
         """
         self._at("begun")
         if self._staged is not None:  # the engine was started again before it committed
@@ -212,7 +244,8 @@ class Application:
         found = list(self._admitted(transactions, self._time(time)))
         works = [each for each in found if isinstance(each, Work)]
         asked = tuple(each for work in works for each in work.opened.asked)
-        judged = self._judge(Block(height=height, time=self._time(time, asked), requests=asked), works)
+        block = Block(height=height, time=self._time(time, asked), requests=asked, misconduct=tuple(misconduct))
+        judged = self._judge(block, works)
         self._at("judged")
         envelopes = tuple(work.opened.id for work in works)
         changes = judged.changes | self._seen.changes(height, judged.time, envelopes)
@@ -226,13 +259,16 @@ class Application:
         self._at("staged")
         answers = iter(judged.answers)
         results = tuple(_result(each, answers) for each in found)
-        return Finalized(results=results, app_hash=app_hash)
+        return Finalized(
+            results=results, app_hash=app_hash, validators=judged.validators, version=judged.version
+        )  # fmt: skip
 
     def _judge(self, block: Block, works: Sequence[Work]) -> Judged:
-        known = KnownOfBlock(works)
+        known = KnownOfBlock(works, self.limits)
         return machine.judge(
-            self.store, block, genesis=self.genesis, abroad=self._abroad, check=known.check, identify=known.identify
-        )
+            self.store, block, genesis=self.genesis, abroad=self._abroad, check=known.check, identify=known.identify,
+            software=self._software,
+        )  # fmt: skip
 
     def commit(self) -> None:
         """Make the block durable that was judged last."""
@@ -244,6 +280,7 @@ class Application:
         self._seen.advance(staged.height, staged.now, staged.envelopes)
         for data in staged.transactions:
             self.known.forget(data)
+        self._look_ahead()
         self._at("committed")
 
     def restored(self) -> None:

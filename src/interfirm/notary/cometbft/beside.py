@@ -32,12 +32,13 @@ TELLS_PER_HEIGHT = 2**24
 
 
 class Beside(Value, frozen=True):
-    """What one block brings: sealed views by their consumers' hashes, and tells in order."""
+    """What one block brings: sealed views by their consumers' hashes, and tells in order; both are kept `keep_ms`."""
 
     height: int
     time: Instant
     seals: tuple[tuple[bytes, bytes], ...] = ()
     tells: tuple[Tell, ...] = ()
+    keep_ms: int = LIMITS.sealed_keep_ms
 
 
 def beside_of(height: int, asked: Sequence[Asked], judged: Judged) -> Beside:
@@ -48,7 +49,9 @@ def beside_of(height: int, asked: Sequence[Asked], judged: Judged) -> Beside:
         for each, done in zip(asked, judged.answers, strict=True)
         if isinstance(each.request, Notarise) and each.request.seals and isinstance(done, Done) and done.id in fresh
     )
-    return Beside(height=height, time=judged.time, seals=seals, tells=judged.tells)
+    return Beside(
+        height=height, time=judged.time, seals=seals, tells=judged.tells, keep_ms=judged.limits.sealed_keep_ms
+    )
 
 
 class Kept:
@@ -61,7 +64,7 @@ class Kept:
 
     def add(self, beside: Beside) -> None:
         """Keep what a block brings, and forget what was kept long enough."""
-        now_ms, until_ms = beside.time.ms, beside.time.plus_ms(LIMITS.sealed_keep_ms).ms
+        now_ms, until_ms = beside.time.ms, beside.time.plus_ms(beside.keep_ms).ms
         for table in ("seals", "tells"):
             self._run(f"DELETE FROM beside_{table} WHERE until_ms <= ?", (now_ms,))  # noqa: S608 - names of our own
         if beside.seals:
@@ -80,10 +83,10 @@ class Kept:
         row = self._run("SELECT block FROM beside_seals WHERE consumer = ?", (consumer,)).fetchone()
         return b"" if row is None else row[0]
 
-    def tells(self, identity: bytes, after: int) -> tuple[Told, ...]:
-        """What an identity is to be told beyond a number, oldest first, at most `LIMITS.tells_count_max`."""
+    def tells(self, identity: bytes, after: int, count_max: int) -> tuple[Told, ...]:
+        """What an identity is to be told beyond a number, oldest first, not more than so much at once."""
         rows = self._run(
             "SELECT number, kind, subject, detail FROM beside_tells WHERE identity = ? AND number > ? ORDER BY number"
-            " LIMIT ?", (identity, after, LIMITS.tells_count_max),
+            " LIMIT ?", (identity, after, count_max),
         )  # fmt: skip
         return tuple(Told(number=n, kind=kind, subject=subject, detail=detail) for n, kind, subject, detail in rows)

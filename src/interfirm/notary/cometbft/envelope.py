@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest, sha256
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import LIMITS, Limits
 from interfirm.base.signatures import PublicKey, Signer
 from interfirm.base.time import Instant
 from interfirm.base.values import Value
 from interfirm.ledger.signing import sign
 from interfirm.notary.cometbft.types import Envelope
+from interfirm.notary.governance import constitution, metadata
 from interfirm.notary.registry.machine import Record, is_stale
 from interfirm.notary.state import REGISTRY, Overlay
-from interfirm.notary.types import Asked, Follow, Origin, Register
+from interfirm.notary.types import GOVERNING, Ask, Asked, Follow, Origin, Register
 from interfirm.notary.wire import Collect, Listen, Wanted, decode_request, encode_request
 
 ENVELOPE = "envelope"
@@ -82,24 +83,37 @@ def _asked(requester: bytes, block: bytes) -> Asked:
     request = decode_request(block)
     if isinstance(request, Collect | Listen):
         raise Refusal("envelope.kind", "what lies beside the state is asked for without a block")
+    if isinstance(request, Ask) and request.kind in metadata.KINDS:
+        raise Refusal("envelope.kind", "what the cluster says of itself is long, and asked for without a block")
     return Asked(requester=requester, request=request)
 
 
-def check_place(opened: Opened, *, notary: bytes, now: Instant) -> None:
-    """Refuse an envelope for another notary, too old, or good for too long."""
+def check_place(opened: Opened, *, notary: bytes, now: Instant, limits: Limits) -> None:
+    """Refuse an envelope for another notary, too old, good for too long, or over another limit in force."""
     envelope = opened.envelope
     if envelope.notary != notary:
         raise Refusal("envelope.notary", "an envelope for another notary", notary=envelope.notary)
     if envelope.expires <= now:
         raise Refusal("envelope.expired", "the envelope is too old", expires=envelope.expires, now=now)
-    if envelope.expires.ms - now.ms > LIMITS.envelope_life_ms_max:
+    if envelope.expires.ms - now.ms > limits.envelope_life_ms_max:
         raise Refusal("envelope.life", "the envelope would be good for too long", expires=envelope.expires, now=now)
+    _check_size(opened, limits)
+
+
+def _check_size(opened: Opened, limits: Limits) -> None:
+    """What every decoder takes was looked at before; here it is what the voters allow."""
+    request_bytes_max = limits.transaction_bytes_max + limits.sealed_bytes_max
+    if opened.size_bytes > limits.envelope_bytes_max or len(opened.asked) > limits.envelope_requests_count_max:
+        raise Refusal("envelope.limit", "the envelope is too large", bytes=opened.size_bytes, count=len(opened.asked))
+    if opened.size_bytes > request_bytes_max and max(map(len, opened.envelope.requests)) > request_bytes_max:
+        raise Refusal("envelope.limit", "a request is too large", bytes_max=request_bytes_max)
 
 
 def check_requester(opened: Opened, state: Overlay, *, genesis: Origin, now: Instant) -> None:
     """Refuse an envelope unless its key is the requester's today.
 
-    Whom the registry does not show, or not recently enough, may only introduce itself; the registrar may do all.
+    Whom the registry does not show, or not recently enough, may only introduce itself, and govern where it votes; the
+    registrar may do all.
     """
     signature = opened.envelope.signature
     known = state.get(REGISTRY, signature.identity)
@@ -108,11 +122,13 @@ def check_requester(opened: Opened, state: Overlay, *, genesis: Origin, now: Ins
         raise Refusal("envelope.revoked", "the requester was revoked", identity=signature.identity)
     if signature.key != _expected(signature.key, signature.identity, record):
         raise Refusal("envelope.key", "not the requester's key", identity=signature.identity)
-    trusted = record is not None and not is_stale(record, now)
+    trusted = record is not None and not is_stale(record, now, state.limits)
     if trusted or signature.key == genesis.registrar:
         return
+    votes = constitution.keys_of(state).get(signature.identity) == signature.key
     for asked in opened.asked:
-        _check_introduction(asked, signature.key)
+        if not (votes and isinstance(asked.request, GOVERNING)):
+            _check_introduction(asked, signature.key)
 
 
 def _expected(key: PublicKey, identity: bytes, record: Record | None) -> PublicKey | None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import sha256
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import LIMITS, Limits
 from interfirm.ledger.signing import PARTY, check_signature
 from interfirm.ledger.types import TransactionSignature
 from interfirm.notary.cometbft.envelope import ENVELOPE, Opened, open_envelope
@@ -40,18 +40,18 @@ class Work:
             check_signature(self.opened.envelope.signature, self.opened.id, purpose=ENVELOPE)
             self._is_signed = True
 
-    def check_transactions(self) -> None:
+    def check_transactions(self, limits: Limits) -> None:
         """Refuse an envelope with a transaction that is over a limit or not signed by whom it says (each once)."""
         for asked in self.opened.asked:
             if isinstance(asked.request, Notarise):
-                self._check(asked.request)
+                self._check(asked.request, limits)
 
-    def _check(self, request: Notarise) -> None:
-        check_sizes(request)
+    def _check(self, request: Notarise, limits: Limits) -> None:
+        check_sizes(request, limits)
         transaction = self.ids.get(id(request))
         if transaction is None:
             transaction = self.ids[id(request)] = transaction_of(request)
-        for signature in request.signatures[: LIMITS.lines_count_max]:
+        for signature in request.signatures[: limits.lines_count_max]:
             if id(signature) not in self.valid:
                 check_signature(signature, transaction, purpose=PARTY)
                 self.valid[id(signature)] = transaction
@@ -87,12 +87,12 @@ class Known:
 class KnownOfBlock:
     """The same for all envelopes of a block, in the form that the judge asks in."""
 
-    def __init__(self, works: Iterable[Work]) -> None:
+    def __init__(self, works: Iterable[Work], limits: Limits) -> None:
         self._ids: dict[int, bytes] = {}
         self._valid: dict[int, bytes] = {}
         for work in works:
             with suppress(Refusal):  # the judge meets it again
-                work.check_transactions()
+                work.check_transactions(limits)
             self._ids |= work.ids
             self._valid |= work.valid
 

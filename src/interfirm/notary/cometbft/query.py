@@ -32,7 +32,7 @@ def answer_query(application: Application, path: str, data: bytes, height: int) 
         return store.prove(found[1], data, height or store.height)
     if path == "/ask":
         judged = application.judged_height
-        said = questions.answer(codec.decode(data, Ask), Overlay(store), judged, application.now)
+        said = questions.answer(codec.decode(data, Ask), Overlay(store, application.limits), judged, application.now)
         return Proven(value=codec.encode(said), height=judged, operations=())
     if path == "/tells":
         return Proven(value=codec.encode(application.listen(data)), height=store.height, operations=())

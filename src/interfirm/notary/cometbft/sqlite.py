@@ -23,13 +23,13 @@ from interfirm.notary.cometbft.store.snapshot import FORMAT, Manifest
 from interfirm.notary.cometbft.store.sqlite import Restoring
 from interfirm.notary.cometbft.store.sqlite import StateStore as Leaves
 from interfirm.notary.cometbft.types import Operation, Proven, Snapshot
-from interfirm.notary.state import META, REGISTRY
+from interfirm.notary.state import GOVERNANCE, META, REGISTRY
 from interfirm.notary.wire import Told
 
 APPLICATION_ID = 0x69664331
 """Marks the file as a validator's (SQLite's application_id)."""
 WAL_PAGES_MAX = 8_192
-_KEPT_SPACES, _KEPT_MAX = frozenset((REGISTRY, META)), 16_384
+_KEPT_SPACES, _KEPT_MAX = frozenset((REGISTRY, META, GOVERNANCE)), 16_384
 """What nearly every request reads is kept in memory."""
 
 
@@ -117,9 +117,9 @@ class Database:
         """The block of sealed views kept for a consumer's hash, or nothing."""
         return self._kept_beside.seals(consumer)
 
-    def tells(self, identity: bytes, after: int) -> tuple[Told, ...]:
-        """What an identity is to be told beyond a number, oldest first."""
-        return self._kept_beside.tells(identity, after)
+    def tells(self, identity: bytes, after: int, count_max: int) -> tuple[Told, ...]:
+        """What an identity is to be told beyond a number, oldest first, not more than so much at once."""
+        return self._kept_beside.tells(identity, after, count_max)
 
     def discard(self) -> None:
         """Forget what was staged."""

@@ -12,7 +12,8 @@ from interfirm.base.values import Hash32, Value, Wire
 from interfirm.ledger.receipts.types import Validator as Validator  # noqa: PLC0414 - part of a genesis
 from interfirm.ledger.types import TransactionSignature
 from interfirm.notary.cometbft.beside import Beside
-from interfirm.notary.types import Answer, Done, Refused, Said, Store
+from interfirm.notary.governance.types import Constitution, Founding, SetValidator
+from interfirm.notary.types import Answer, Done, Refused, Said, Store, notary_id
 from interfirm.notary.wire import Told
 
 CHAIN_ID_CHARS = 50
@@ -41,6 +42,27 @@ class ClusterGenesis(Wire, frozen=True, tag="cluster"):
     neighbours: tuple[Neighbour, ...] = ()
     scenario: Instant | None = None
     """For demos and tests: time begins here and goes on by the registrar's word alone, whatever blocks say."""
+    constitution: Constitution | None = None
+    """How it governs itself at first; None: the registrar decides alone, and operates all validators."""
+
+    @property
+    def founding(self) -> Founding:
+        """How it is governed at first; Refusal `cluster.constitution` for operators that are not its validators'."""
+        registrar = self.registrar.identity
+        said = self.constitution or Constitution(
+            voters=(self.registrar,), operators=(registrar,) * len(self.validators)
+        )
+        if len(said.operators) != len(self.validators):
+            raise Refusal("cluster.constitution", "there is an operator for each validator", count=len(said.operators))
+        return Founding(
+            voters=said.voters, keeper=registrar, thresholds=said.thresholds, deposits=said.deposits,
+            settings=said.settings, version=said.version, chain=chain_id(notary_id(self)),
+            neighbours=tuple(each.notary for each in self.neighbours),
+            validators=tuple(
+                SetValidator(key=each.key, power=each.power, operator=operator)
+                for each, operator in zip(self.validators, said.operators, strict=True)
+            ),
+        )  # fmt: skip
 
 
 def chain_id(notary: bytes) -> str:
@@ -125,8 +147,8 @@ class StateStore(Store, Protocol):
     def seals(self, consumer: bytes) -> bytes:
         """The block of sealed views kept for a consumer's hash, or nothing."""
 
-    def tells(self, identity: bytes, after: int) -> tuple[Told, ...]:
-        """What an identity is to be told beyond a number, oldest first."""
+    def tells(self, identity: bytes, after: int, count_max: int) -> tuple[Told, ...]:
+        """What an identity is to be told beyond a number, oldest first, not more than so much at once."""
 
     def discard(self) -> None:
         """Forget what was staged."""

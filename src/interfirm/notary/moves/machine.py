@@ -10,7 +10,6 @@ from __future__ import annotations
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import LIMITS
 from interfirm.base.time import Instant
 from interfirm.contracts.types import ContractRef
 from interfirm.ledger import tree
@@ -44,8 +43,8 @@ def lock(request: Lock, name: bytes, state: Overlay, notary: bytes) -> tuple[byt
     confirmers = request.opening.confirmers
     if request.to == notary:
         raise Refusal("move.same", "a contract moves to another notary")
-    if len(confirmers.parties) > LIMITS.parties_count_max:
-        raise Refusal("notary.limit", "over a limit", part="confirmers", count_max=LIMITS.parties_count_max)
+    if len(confirmers.parties) > state.limits.parties_count_max:
+        raise Refusal("notary.limit", "over a limit", part="confirmers", count_max=state.limits.parties_count_max)
     commitment = active(request.ref, state)
     if tree.confirmers_commitment(request.opening.salt, confirmers) != commitment:
         raise Refusal("move.opening", "the opening is not what the output committed to")

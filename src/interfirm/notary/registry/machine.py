@@ -13,7 +13,7 @@ from functools import lru_cache
 from interfirm.base import codec, signatures
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import Limits
 from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Wire
@@ -50,17 +50,17 @@ def current_key(identity: bytes, state: Overlay, now: Instant) -> PublicKey:
     if record.revoked:
         raise Refusal("registry.revoked", "the identity was revoked", identity=identity)
     if record.as_of is not None:
-        _check_age(record.as_of, now)
+        _check_age(record.as_of, now, state.limits)
     return record.key
 
 
-def is_stale(record: Record, now: Instant) -> bool:
+def is_stale(record: Record, now: Instant, limits: Limits) -> bool:
     """Whether a record is a copy of another registry's that is too old to rely on."""
-    return record.as_of is not None and now.ms - record.as_of.ms > LIMITS.registry_age_ms_max
+    return record.as_of is not None and now.ms - record.as_of.ms > limits.registry_age_ms_max
 
 
-def _check_age(as_of: Instant, now: Instant) -> None:
-    if now.ms - as_of.ms > LIMITS.registry_age_ms_max:
+def _check_age(as_of: Instant, now: Instant, limits: Limits) -> None:
+    if now.ms - as_of.ms > limits.registry_age_ms_max:
         raise Refusal("registry.stale", "the followed registry's word is too old", as_of=as_of, now=now)
 
 
@@ -111,7 +111,7 @@ def rotate(request: Rotate, state: Overlay, genesis: Origin, height: int) -> byt
         return digest("rotation", message)
     if record.revoked:
         raise Refusal("registry.revoked", "the identity was revoked", identity=request.identity)
-    if request.number != record.number + 1 or request.number > LIMITS.rotations_count_max:
+    if request.number != record.number + 1 or request.number > state.limits.rotations_count_max:
         raise Refusal("registry.number", "not the next rotation", number=request.number, known=record.number)
     signatures.verify(record.key, message, request.old)
     signatures.verify(request.key, message, request.new)
@@ -138,17 +138,17 @@ def follow(request: Follow, state: Overlay, genesis: Origin, height: int, now: I
     if genesis.registry is None:
         raise Refusal("registry.follows", "this notary keeps a registry of its own")
     said = abroad.statement(genesis.registry, request.statement)
-    heard = _heard(said, request.identity, now)
+    heard = _heard(said, request.identity, now, state.limits)
     value = state.get(REGISTRY, request.identity)
     record = heard if value is None else _merged(request.identity, _record(value), heard)
     _put(request.identity, record, state, height)
     return request.identity
 
 
-def _heard(said: Said, identity: bytes, now: Instant) -> Record:
+def _heard(said: Said, identity: bytes, now: Instant, limits: Limits) -> Record:
     if said.kind != "key" or said.subject != identity or said.answer is None:
         raise Refusal("registry.statement", "the statement does not show this identity's record", identity=identity)
-    _check_age(said.time, now)
+    _check_age(said.time, now, limits)
     record = codec.from_plain(said.answer, Record)
     if record.as_of is not None:
         raise Refusal("registry.statement", "the statement passes on another registry's word", identity=identity)

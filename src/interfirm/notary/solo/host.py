@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import Limits
 from interfirm.base.time import Instant
 from interfirm.notary.admission import admit, is_idle
 from interfirm.notary.solo.checking import CheckedFirst
@@ -47,6 +47,7 @@ class SoloHost:
         self.notary = notary
         self._verifiers = verifiers
         self._used: dict[bytes, int] = {}
+        self._per_minute = notary.limits.requests_per_minute_max
 
     def handle(self, requester: bytes, data: bytes, now: Instant) -> bytes:
         """The answer to one request."""
@@ -54,15 +55,16 @@ class SoloHost:
 
     def handle_batch(self, requests: Sequence[tuple[bytes, bytes]], now: Instant) -> Handled:
         """Answers to (requester, request block) pairs; what is beyond the queue's limit is refused (`notary.busy`)."""
+        limits = self._limits()
         wanted = [
-            self._read(requester, data, now, waits=place)
+            self._read(requester, data, now, waits=place, limits=limits)
             for place, (requester, data) in enumerate(requests)
         ]  # fmt: skip
         answers: list[Answered | None] = [w if isinstance(w, Answered) else None for w in wanted]
         tells: list[tuple[Tell, Told]] = []
         asked = [(place, w) for place, w in enumerate(wanted) if isinstance(w, Asked)]
-        for start in range(0, len(asked), LIMITS.notary_batch_count_max):
-            batch = asked[start : start + LIMITS.notary_batch_count_max]
+        for start in range(0, len(asked), limits.notary_batch_count_max):
+            batch = asked[start : start + limits.notary_batch_count_max]
             told, answered = self._judge([request for _, request in batch], now)
             tells.extend(told)
             for (place, _), answer in zip(batch, answered, strict=True):
@@ -75,20 +77,34 @@ class SoloHost:
             accepted=tuple(filter(None, (_accepted(request, answers[place]) for place, request in asked))),
         )  # fmt: skip
 
-    def _read(self, requester: bytes, data: bytes, now: Instant, *, waits: int) -> Asked | Collect | Listen | Answered:
+    def _limits(self) -> Limits:
+        """Those in force now; what was counted in another measure is forgotten."""
+        limits = self.notary.limits
+        if limits.requests_per_minute_max != self._per_minute:
+            self._used.clear()
+            self._per_minute = limits.requests_per_minute_max
+        return limits
+
+    def _read(
+        self, requester: bytes, data: bytes, now: Instant, *, waits: int, limits: Limits
+    ) -> Asked | Collect | Listen | Answered:
         try:
-            if waits >= LIMITS.notary_queue_count_max:
-                raise Refusal("notary.busy", "too many requests wait", count_max=LIMITS.notary_queue_count_max)
+            if waits >= limits.notary_queue_count_max:
+                raise Refusal("notary.busy", "too many requests wait", count_max=limits.notary_queue_count_max)
             self._admit(requester, now)
             request: Wanted = decode_request(data)
+            if len(data) > limits.transaction_bytes_max + limits.sealed_bytes_max:
+                raise Refusal("notary.limit", "the request is too large", bytes=len(data))
         except Refusal as refusal:
             return refused(refusal)
         return request if isinstance(request, Collect | Listen) else Asked(requester=requester, request=request)
 
     def _admit(self, requester: bytes, now: Instant) -> None:
-        self._used[requester] = admit(self._used.get(requester, 0), now)
+        self._used[requester] = admit(self._used.get(requester, 0), now, per_minute=self._per_minute)
         if len(self._used) > REQUESTERS_KEPT_MAX:
-            self._used = {who: used for who, used in self._used.items() if not is_idle(used, now)}
+            self._used = {
+                who: used for who, used in self._used.items() if not is_idle(used, now, per_minute=self._per_minute)
+            }
 
     def _judge(self, batch: Sequence[Asked], now: Instant) -> tuple[Sequence[tuple[Tell, Told]], Sequence[Answered]]:
         checked = CheckedFirst(batch) if self._verifiers is None else self._verifiers.ahead(batch)

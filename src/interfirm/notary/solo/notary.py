@@ -12,7 +12,7 @@ from pathlib import Path
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import Limits
 from interfirm.base.logtree import Frontier
 from interfirm.base.signatures import Signer
 from interfirm.base.time import Instant
@@ -20,6 +20,7 @@ from interfirm.base.values import Value
 from interfirm.ledger.receipts.cose import verify_tree_head
 from interfirm.notary import machine
 from interfirm.notary.abroad import anchor_of
+from interfirm.notary.governance import epochs
 from interfirm.notary.questions import state_it
 from interfirm.notary.solo import receipts
 from interfirm.notary.solo.checking import Checked
@@ -71,6 +72,11 @@ class SoloNotary:
         return machine.last_height(Overlay(self._database))
 
     @property
+    def limits(self) -> Limits:
+        """The limits by which the next batch is judged, which governance may have changed."""
+        return epochs.parameters_next(self._database, self.genesis, self.height + 1).limits
+
+    @property
     def size(self) -> int:
         """How many acceptances the log holds."""
         return self._frontier.size
@@ -80,7 +86,7 @@ class SoloNotary:
 
         Where the disk fails, everything stays as it was and each answer is the refusal `notary.storage`.
         """
-        if not 0 < len(requests) <= LIMITS.notary_batch_count_max:
+        if not 0 < len(requests) <= self.limits.notary_batch_count_max:
             raise Refusal("notary.limit", "a batch has some requests, not too many", count=len(requests))
         try:
             outcome, frontier = self._write(tuple(requests), time, checked or Checked())
@@ -124,7 +130,7 @@ class SoloNotary:
     def _write_beside(self, judged: Judged, requests: Sequence[Asked]) -> list[tuple[Tell, Told]]:
         """Sealed views of new acceptances, and tells; both are forgotten in time."""
         now = judged.time
-        until = now.plus_ms(LIMITS.sealed_keep_ms)
+        until = now.plus_ms(judged.limits.sealed_keep_ms)
         fresh = {done.id for done in judged.accepted}
         sealed = [
             (consumer_hash(done.id), asked.request.seals)
@@ -167,7 +173,7 @@ class SoloNotary:
     def listen(self, identity: bytes, after: int) -> tuple[Told, ...]:
         """What the identity is to be told beyond a number; what it has heard up to there is forgotten."""
         self._database.forget_tells(identity, after)
-        return tuple(self._database.tells(identity, after, LIMITS.tells_count_max))
+        return tuple(self._database.tells(identity, after, self.limits.tells_count_max))
 
     def close(self) -> None:
         """Close the file, so that another host may open it."""

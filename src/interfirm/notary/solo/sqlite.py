@@ -15,7 +15,7 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Instant
 from interfirm.notary.solo.receipts import HASH_BYTES, Batch, completion, last_leaf, nodes_before
-from interfirm.notary.state import META, REGISTRY, SPACES
+from interfirm.notary.state import GOVERNANCE, META, REGISTRY, SPACES
 from interfirm.notary.types import Genesis, Tell
 from interfirm.notary.wire import Told
 
@@ -47,7 +47,7 @@ _GET_MANY = f"SELECT key, space, value FROM state WHERE key IN ({', '.join('?' *
 _PUT = "INSERT INTO state VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _DELETE = "DELETE FROM state WHERE key = ? AND space = ?"
 _BATCH = "SELECT first, height, ids, leaves, nodes, head FROM log WHERE "
-_KEPT_SPACES, _KEPT_MAX = frozenset((REGISTRY, META)), 16_384
+_KEPT_SPACES, _KEPT_MAX = frozenset((REGISTRY, META, GOVERNANCE)), 16_384
 """What is read for nearly every request is kept in memory."""
 WAL_PAGES_MAX = 8_192
 """After how many pages the write-ahead log is written back; many changes of one page are then written once."""

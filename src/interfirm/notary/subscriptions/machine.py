@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS
 from interfirm.notary.state import REFS, REGISTRY, SUBSCRIPTIONS, Overlay
 from interfirm.notary.types import Tell
 from interfirm.notary.uniqueness.machine import CONSUMED
@@ -24,7 +23,7 @@ def subscribe(kind: str, subject: bytes, identity: bytes, state: Overlay) -> Ite
 
     Raises Refusal `notary.subject` for another kind or shape, `registry.unknown` for a stranger, `notary.limit`.
     """
-    _check(kind, subject)
+    _check(kind, subject, state)
     state.need(REGISTRY, identity, "registry.unknown", "only a registered identity subscribes")
     if kind == REF and (gone := state.get(REFS, subject)) is not None and gone[:1] == CONSUMED:
         yield Tell(identity=identity, kind="consumed", subject=subject, detail=gone[1:])
@@ -32,8 +31,9 @@ def subscribe(kind: str, subject: bytes, identity: bytes, state: Overlay) -> Ite
     if state.get(SUBSCRIPTIONS, subject + _NUMBER + identity) is not None:
         return
     opened = _number(state, identity + _OPEN)
-    if opened >= LIMITS.subscriptions_count_max:
-        raise Refusal("notary.limit", "too many open subscriptions", count_max=LIMITS.subscriptions_count_max)
+    count_max = state.limits.subscriptions_count_max
+    if opened >= count_max:
+        raise Refusal("notary.limit", "too many open subscriptions", count_max=count_max)
     place = _number(state, subject)
     _set(state, identity + _OPEN, opened + 1)
     _set(state, subject, place + 1)
@@ -42,7 +42,7 @@ def subscribe(kind: str, subject: bytes, identity: bytes, state: Overlay) -> Ite
 
 def unsubscribe(kind: str, subject: bytes, identity: bytes, state: Overlay) -> None:
     """Tell `identity` no more; harmless where it was not told."""
-    _check(kind, subject)
+    _check(kind, subject, state)
     found = state.get(SUBSCRIPTIONS, subject + _NUMBER + identity)
     if found is None:
         return
@@ -72,10 +72,10 @@ def claim_asked(subject: bytes, asker: bytes, state: Overlay) -> Iterator[Tell]:
             yield Tell(identity=identity, kind="claim-asked", subject=subject, detail=b"")
 
 
-def _check(kind: str, subject: bytes) -> None:
+def _check(kind: str, subject: bytes, state: Overlay) -> None:
     """Refuse what one cannot subscribe to; an index over the limit would also read as another kind of key."""
     known = (kind, len(subject)) in ((REF, 36), (CLAIM, 32))
-    if not known or int.from_bytes(subject[32:], "big") >= LIMITS.entries_count_max:
+    if not known or int.from_bytes(subject[32:], "big") >= state.limits.entries_count_max:
         raise Refusal("notary.subject", "one subscribes to a ref or a claim", kind=kind[:20], bytes=len(subject))
 
 

@@ -10,7 +10,7 @@ from operator import gt
 
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import LIMITS, Limits
 from interfirm.base.time import Instant
 from interfirm.contracts.types import ContractRef
 from interfirm.ledger import tree
@@ -45,7 +45,7 @@ def transaction_of(request: Notarise) -> bytes:
     return skeleton.id
 
 
-def check_header(header: Header, network: bytes, notary: bytes, now: Instant) -> None:
+def check_header(header: Header, network: bytes, notary: bytes, now: Instant, *, limits: Limits = LIMITS) -> None:
     """Refuse another format, network or notary, and a time outside the window (`notary.*`)."""
     if header.version != FORMAT_VERSION:
         raise Refusal("notary.version", "unknown format version", version=header.version)
@@ -58,26 +58,26 @@ def check_header(header: Header, network: bytes, notary: bytes, now: Instant) ->
         raise Refusal("notary.too-early", "the window has not begun", lower=window.lower, now=now)
     if now >= window.upper:
         raise Refusal("notary.too-late", "the window has ended", upper=window.upper, now=now)
-    if window.upper.ms - now.ms > LIMITS.window_ms_max:
+    if window.upper.ms - now.ms > limits.window_ms_max:
         raise Refusal("notary.window", "the window ends too far ahead", upper=window.upper, now=now)
 
 
 _PARTS = ("entries", "lines", "roots", "components", "reservations", "seals", "claims")
-_MAXIMA = (
-    LIMITS.entries_count_max, LIMITS.lines_count_max, LIMITS.entries_count_max, LIMITS.components_count_max,
-    LIMITS.claims_count_max, LIMITS.sealed_bytes_max, LIMITS.claims_count_max,
-)  # fmt: skip
 
 
-def check_sizes(request: Notarise) -> None:
+def check_sizes(request: Notarise, limits: Limits = LIMITS) -> None:
     """Refuse what is over a limit before any work is done for it (`notary.limit`), and what nobody signs."""
     entries = request.entries
     counts = (
         len(entries), len(request.lines), len(request.roots), len(request.components), len(request.reservations),
         len(request.seals), max([len(e.claims) for e in entries if isinstance(e, CreateEntry)], default=0),
     )  # fmt: skip
-    if any(map(gt, counts, _MAXIMA)):
-        over = next(part for part in zip(_PARTS, counts, _MAXIMA, strict=True) if part[1] > part[2])
+    maxima = (
+        limits.entries_count_max, limits.lines_count_max, limits.entries_count_max, limits.components_count_max,
+        limits.claims_count_max, limits.sealed_bytes_max, limits.claims_count_max,
+    )  # fmt: skip
+    if any(map(gt, counts, maxima)):
+        over = next(part for part in zip(_PARTS, counts, maxima, strict=True) if part[1] > part[2])
         raise Refusal("notary.limit", "over a limit", part=over[0], count=over[1], count_max=over[2])
     if not entries or not request.lines:
         raise Refusal("notary.empty", "a transaction does something, and somebody signs it")

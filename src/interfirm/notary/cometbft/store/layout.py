@@ -15,12 +15,17 @@ from interfirm.notary.state import (
     ACCEPTED,
     CLAIMS,
     ENVELOPES,
+    EVIDENCE,
+    FEES,
+    GOVERNANCE,
     IMPORTS,
     LOCKS,
     META,
+    PACKAGES,
     REFS,
     REGISTRY,
     SUBSCRIPTIONS,
+    VALIDATORS,
     WITHDRAWN,
 )
 
@@ -81,7 +86,10 @@ def storable(key: bytes) -> bool:
 
 
 NOTARY = Layout(
-    plain={REFS: 36, ACCEPTED: 32, CLAIMS: 32, LOCKS: 32, IMPORTS: 32, REGISTRY: 32, ENVELOPES: 8, META: 0, IBC: 0},
+    plain={
+        REFS: 36, ACCEPTED: 32, CLAIMS: 32, LOCKS: 32, IMPORTS: 32, REGISTRY: 32, ENVELOPES: 8, META: 0, IBC: 0,
+        GOVERNANCE: 0, VALIDATORS: 0, FEES: 32, PACKAGES: 32, EVIDENCE: 32,
+    },
     hashed=frozenset((WITHDRAWN, SUBSCRIPTIONS)),
-).checked()
+).checked()  # fmt: skip
 """The notary's. Ids, refs, locks, claims are hashes that nobody can aim; who withdraws or subscribes names anything."""

@@ -1,0 +1,1 @@
+"""Evidence: proofs that somebody signed two things that exclude each other."""

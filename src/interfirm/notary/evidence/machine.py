@@ -1,0 +1,147 @@
+"""Double signing: the proof is checked, and who is convicted loses votes and bond, or is not believed any more.
+
+What convicts a validator takes effect at once. A solo notary that signed two histories is no validator here: its words
+are refused from then on, and what it has paid in is burned.
+"""
+
+from __future__ import annotations
+
+from interfirm.base import codec, signatures
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import digest
+from interfirm.base.signatures import PublicKey, Scheme
+from interfirm.base.values import Hash32, Wire
+from interfirm.ledger.receipts.cose import verify_tree_head
+from interfirm.ledger.receipts.protobuf import (
+    bytes_field,
+    fixed64_field,
+    framed,
+    message_field,
+    number_field,
+    timestamp,
+)
+from interfirm.ledger.receipts.types import NotaryAnchor
+from interfirm.notary.evidence.types import Accuse, Misconduct, SignedBlock, TwoHeads, TwoVotes
+from interfirm.notary.fees import machine as fees
+from interfirm.notary.governance.types import Founding
+from interfirm.notary.state import EVIDENCE, REGISTRY, Overlay
+from interfirm.notary.types import Abroad, Genesis, Said, Store
+from interfirm.notary.validators import machine as validators
+
+VOTES, HEADS = "two-votes", "two-heads"
+
+
+class Conviction(Wire, frozen=True):
+    """What was proved of whom: a validator's key or a notary's id, and the height at which it was punished."""
+
+    kind: str
+    accused: bytes
+    height: int
+    burned: int
+
+
+def accusation_id(request: Accuse) -> bytes:
+    """The id of an accusation, whichever way round its two halves are."""
+    evidence = request.evidence
+    if isinstance(evidence, TwoHeads):
+        return digest(HEADS, evidence.genesis, sorted((evidence.first, evidence.second)))
+    halves = sorted((codec.encode(evidence.first), codec.encode(evidence.second)))
+    return digest(VOTES, evidence.key, evidence.kind, evidence.height, evidence.round, halves)
+
+
+def accuse(request: Accuse, state: Overlay, founding: Founding, height: int) -> tuple[bytes, bytes | None]:
+    """Judge an accusation; its id, and the operator who loses a validator by it. Again is harmless.
+
+    Refusal `evidence.votes`, `evidence.heads`, `evidence.unknown`, `signature.invalid`, and as `verify_tree_head`.
+    """
+    name = accusation_id(request)
+    if state.get(EVIDENCE, name) is not None:
+        return name, None
+    evidence = request.evidence
+    if isinstance(evidence, TwoHeads):
+        _convict_notary(evidence, name, state, founding, height)
+        return name, None
+    _check_votes(evidence, founding.chain)
+    punished = validators.punish(validators.address_of(evidence.key), state)
+    if punished is None:
+        raise Refusal("evidence.unknown", "the key is no validator's here", key=evidence.key)
+    _keep(name, Conviction(kind=VOTES, accused=evidence.key, height=height, burned=punished.bond), state)
+    return name, punished.operator
+
+
+def convict(misconduct: Misconduct, state: Overlay, height: int) -> bytes | None:
+    """What the engine has proved takes effect; the operator who loses a validator by it, if it was still known."""
+    punished = validators.punish(misconduct.address, state)
+    if punished is None:
+        return None
+    name = digest("misconduct", misconduct.address, misconduct.kind, misconduct.height)
+    _keep(name, Conviction(kind=misconduct.kind, accused=punished.key, height=height, burned=punished.bond), state)
+    return punished.operator
+
+
+def _check_votes(evidence: TwoVotes, chain: str) -> None:
+    first, second = evidence.first, evidence.second
+    if (first.hash, first.parts_count, first.parts_hash) == (second.hash, second.parts_count, second.parts_hash):
+        raise Refusal("evidence.votes", "both votes are for the same block", height=evidence.height)
+    key = PublicKey(scheme=Scheme.ED25519, key=evidence.key)
+    for vote in (first, second):
+        signatures.verify(key, vote_bytes(evidence, vote, chain), vote.signature)
+
+
+def vote_bytes(evidence: TwoVotes, vote: SignedBlock, chain: str) -> bytes:
+    """What the validator signed (CometBFT's CanonicalVote, its length before it); a vote for nothing names none."""
+    parts = number_field(1, vote.parts_count) + bytes_field(2, vote.parts_hash)
+    block = message_field(4, bytes_field(1, vote.hash) + message_field(2, parts)) if vote.hash else b""
+    return framed(
+        number_field(1, evidence.kind) + fixed64_field(2, evidence.height) + fixed64_field(3, evidence.round)
+        + block + message_field(5, timestamp(vote.time_ns)) + bytes_field(6, chain.encode())
+    )  # fmt: skip
+
+
+def _convict_notary(evidence: TwoHeads, name: bytes, state: Overlay, founding: Founding, height: int) -> None:
+    genesis = codec.decode(evidence.genesis, Genesis)
+    notary = digest("notary", codec.plain(genesis))
+    anchor = NotaryAnchor(notary=notary, network=genesis.network, key=genesis.key)
+    first, second = (verify_tree_head(head, anchor=anchor) for head in (evidence.first, evidence.second))
+    if first.size != second.size or first.root == second.root:
+        raise Refusal("evidence.heads", "the two heads do not exclude each other", sizes=[first.size, second.size])
+    keeper = genesis.key.identity
+    if notary not in founding.neighbours and state.get(REGISTRY, keeper) is None:
+        raise Refusal("evidence.unknown", "nobody here takes this notary's word", notary=notary)
+    burned = fees.account_of(keeper, state)
+    fees.take(keeper, burned, state)
+    fees.burn(burned, state)
+    conviction = Conviction(kind=HEADS, accused=notary, height=height, burned=burned)
+    _keep(name, conviction, state)
+    _keep(notary, conviction, state)
+
+
+def _keep(name: bytes, conviction: Conviction, state: Overlay) -> None:
+    state.put(EVIDENCE, name, codec.encode(conviction))
+
+
+def conviction_of(name: bytes, state: Store) -> Conviction | None:
+    """What was proved under an accusation's id, or of a notary."""
+    value = state.get(EVIDENCE, name)
+    return None if value is None else codec.decode(value, Conviction)
+
+
+class Believing:
+    """Other notaries' words, but not of one that was convicted (Refusal `notary.two-faced`)."""
+
+    def __init__(self, abroad: Abroad, state: Store) -> None:
+        self._abroad, self._state = abroad, state
+
+    def receipt(self, notary: Hash32, receipt: bytes) -> bytes:
+        """See `Abroad`."""
+        self._check(notary)
+        return self._abroad.receipt(notary, receipt)
+
+    def statement(self, notary: Hash32, statement: bytes) -> Said:
+        """See `Abroad`."""
+        self._check(notary)
+        return self._abroad.statement(notary, statement)
+
+    def _check(self, notary: bytes) -> None:
+        if self._state.get(EVIDENCE, notary) is not None:
+            raise Refusal("notary.two-faced", "this notary signed two histories", notary=notary)

@@ -1,0 +1,1 @@
+"""Fees: what organisations paid in, what requests cost, and where it goes."""

@@ -1,0 +1,1 @@
+"""Governance: parameters, packages, validators, upgrades and emergencies are decided by votes."""

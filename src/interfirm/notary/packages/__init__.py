@@ -1,0 +1,1 @@
+"""Packages: the ids of the templates' packages that the notary's voters approved."""

@@ -1,0 +1,1 @@
+"""Validators: the machines of a cluster, their votes and their bonds."""
