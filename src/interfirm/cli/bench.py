@@ -13,7 +13,7 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
 
-NAMES = ("transaction", "notary", "flow", "contract", "memory", "vault", "store")
+NAMES = ("transaction", "notary", "flow", "contract", "memory", "vault", "store", "receipts")
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
 
 

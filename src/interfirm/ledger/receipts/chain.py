@@ -124,13 +124,23 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 def vote_bytes(header: Header, commit: Commit, time_ns: int) -> bytes:
     """What a validator signs with a precommit for this block (CanonicalVote, with its length before it)."""
-    parts = number_field(1, commit.parts_count) + bytes_field(2, commit.parts_hash)
-    block = bytes_field(1, header.hash) + message_field(2, parts)
-    vote = (
-        number_field(1, _PRECOMMIT) + fixed64_field(2, header.height) + fixed64_field(3, commit.round)
-        + message_field(4, block) + message_field(5, timestamp(time_ns)) + bytes_field(6, header.chain_id.encode())
+    before, after = _around_time(
+        header.hash, header.height, header.chain_id, commit.round, commit.parts_count, commit.parts_hash
+    )
+    return framed(before + message_field(5, timestamp(time_ns)) + after)
+
+
+@lru_cache(maxsize=64)
+def _around_time(
+    hash_: bytes, height: int, chain_id: str, round_: int, parts_count: int, parts_hash: bytes
+) -> tuple[bytes, bytes]:
+    """All of a vote but its time, which alone differs among the votes of a commit."""
+    parts = number_field(1, parts_count) + bytes_field(2, parts_hash)
+    block = bytes_field(1, hash_) + message_field(2, parts)
+    before = (
+        number_field(1, _PRECOMMIT) + fixed64_field(2, height) + fixed64_field(3, round_) + message_field(4, block)
     )  # fmt: skip
-    return framed(vote)
+    return before, bytes_field(6, chain_id.encode())
 
 
 def result_bytes(*, code: int, data: bytes, gas_wanted: int, gas_used: int) -> bytes:

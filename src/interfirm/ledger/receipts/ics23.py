@@ -180,8 +180,13 @@ _LEAF_START = b"\x08\x01\x18\x01\x20\x01\x2a"  # hash SHA256, key as it is, valu
 _INNER_START = b"\x08\x01"  # hash SHA256
 
 
+_SHORT = tuple(bytes((number,)) for number in range(0x80))
+
+
 def varint(number: int) -> bytes:
     """An unsigned number as protobuf writes it."""
+    if number < 0x80:
+        return _SHORT[number]
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
