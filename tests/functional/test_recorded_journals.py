@@ -23,7 +23,6 @@ from tests.support.journals import (
     watched,
 )
 
-from interfirm.contracts.packages import Engine
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.machine import FlowEngine
 from interfirm.node.flows.types import JOURNAL_VERSION, Awaited, Effect, SendMessage, SubmitNotary
@@ -44,13 +43,14 @@ PLACES = [
 class Replay:
     """A firm's node, started with one flow under way."""
 
-    def __init__(self, path: Path, engine: Engine, journal: Journal) -> None:
-        unpack_vault(journal.firm, path)
+    def __init__(self, path: Path, journal: Journal) -> None:
+        unpack_vault(journal, path)
+        engine = recorded_engine(journal.world)
         self.recorded = journal
         self.vault = Vault.open(path, contracts_engine=engine, durable=False)
         self.asked: list[str] = []
         code = {kind: watched(flow, self._shown, replayed=True) for kind, flow in FLOWS.items()}
-        services = recorded_services(recording(), engine, journal.firm)
+        services = recorded_services(recording(journal.world), engine, journal.firm)
         self.engine = FlowEngine(code, services, opened_by_peers=OPENED_BY_PEERS)
 
     def _shown(self, flow: str, request: Awaited) -> None:
@@ -80,14 +80,9 @@ class Replay:
         self.vault.close()
 
 
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return recorded_engine(recording())
-
-
 @pytest.fixture
-def replay(request: pytest.FixtureRequest, tmp_path: Path, engine: Engine) -> Iterator[Replay]:
-    made = Replay(tmp_path / "vault.db", engine, RECORDED[request.param])
+def replay(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Replay]:
+    made = Replay(tmp_path / "vault.db", RECORDED[request.param])
     yield made
     made.close()
 

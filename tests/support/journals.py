@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Coroutine
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ FORMAT = 1
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """One flow as it was recorded. Bytes are hex; its firm's vault, after everything, lies in `<firm>.vault.gz`."""
+    """One flow as it was recorded. Bytes are hex; its firm's vault, after everything, lies in `<firm>.vault.gz`.
+
+    `world` names the folder of the world that it was recorded in: flows that came later have worlds of their own, so
+    that what was recorded before stays as it is.
+    """
 
     format: int = FORMAT
     journal_version: int
@@ -41,6 +46,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     journal: list[str]
     state: str
     result: str
+    world: str = ""
 
     def entries(self) -> list[bytes]:
         """The entries of the journal."""
@@ -64,24 +70,25 @@ def save(path: Path, value: Journal | Recording) -> None:
 
 
 def journals() -> list[Journal]:
-    """Every recorded journal."""
-    files = sorted(FOLDER.glob("*.json"))
+    """Every recorded journal, of all worlds."""
+    files = sorted(FOLDER.rglob("*.json"))
     return [msgspec.json.decode(p.read_bytes(), type=Journal) for p in files if p.name != "recording.json"]
 
 
-def recording() -> Recording:
-    """The world that they were recorded in."""
-    return msgspec.json.decode((FOLDER / "recording.json").read_bytes(), type=Recording)
+def recording(world: str = "") -> Recording:
+    """The world of this name that journals were recorded in."""
+    return msgspec.json.decode((FOLDER / world / "recording.json").read_bytes(), type=Recording)
 
 
-def unpack_vault(firm: str, path: Path) -> None:
-    """Put a firm's recorded vault at a path."""
-    path.write_bytes(gzip.decompress((FOLDER / f"{firm}.vault.gz").read_bytes()))
+def unpack_vault(journal: Journal, path: Path) -> None:
+    """Put the recorded vault of a journal's firm at a path."""
+    path.write_bytes(gzip.decompress((FOLDER / journal.world / f"{journal.firm}.vault.gz").read_bytes()))
 
 
-def recorded_engine(world: Recording) -> Engine:
-    """An engine with the packages as they were then."""
-    return Engine([codec.decode(bytes.fromhex(data), Package) for data in world.packages])
+@cache
+def recorded_engine(world: str = "") -> Engine:
+    """An engine with the packages of a world as they were then."""
+    return Engine([codec.decode(bytes.fromhex(data), Package) for data in recording(world).packages])
 
 
 def recorded_services(world: Recording, engine: Engine, firm: str) -> Services:

@@ -31,6 +31,7 @@ from interfirm.ledger.history import (
     needed,
     verify_history,
 )
+from interfirm.ledger.moves import place_of
 from interfirm.ledger.receipts.types import Anchor
 from interfirm.ledger.receipts.verify import verify_receipt
 from interfirm.ledger.seals import Agree, check_seals, committed, make_seals, merged, open_seals
@@ -44,6 +45,7 @@ from interfirm.ledger.types import (
     View,
 )
 from interfirm.ledger.verification import Verified, names_from, verify_built, verify_view
+from interfirm.node.moves import EARLY, Moves, Way, step_of
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract, StoredTransaction, TransactionStatus
 from interfirm.notary.requests import request_of
@@ -62,6 +64,9 @@ class Directory(Protocol):
 
     def anchor(self, notary: bytes) -> Anchor:
         """What verifies a notary's receipts."""
+
+    def operator(self, notary: bytes) -> bytes | None:
+        """The organisation whose own notary it is; None for one of the network."""
 
 
 class Keys(Value, frozen=True):
@@ -86,17 +91,21 @@ DISCLOSURES_KEPT_MAX = 4_096
 _DISCLOSED = "disclosed"
 _GIVEN = "history-given"
 _ITEMS, _ITEM_OF = "history-items", "history-item-of"
-_EARLY = "consumed-early"
 
 
 class Books:
     """See the module. All methods take the turn they read and write in."""
 
-    def __init__(self, keys: Keys, engine: Engine, directory: Directory, network: bytes) -> None:
+    def __init__(
+        self, keys: Keys, engine: Engine, directory: Directory, network: bytes, *, named: frozenset[bytes] = frozenset()
+    ) -> None:
+        """`named` are other organisations' own notaries to which this one leaves what binds it."""
+        self.named = named
         self.keys = keys
         self.engine = engine
         self.directory = directory
         self.network = network
+        self.moves = Moves(self)
         self._receipts: dict[bytes, bytes] = {}
         self._disclosures: dict[ContractRef, Disclosure] = {}
         self._recorded: dict[ContractRef, Disclosure] = {}
@@ -114,7 +123,8 @@ class Books:
 
         def find(ref: ContractRef) -> types.Contract:
             found = by_ref[ref] if ref in by_ref else self.disclosure(turn, ref)
-            return types.Contract(template=found.template, payload=found.payload)
+            made_in = found.origin.transaction
+            return types.Contract(template=found.template, payload=found.payload, created_in=made_in)
 
         return find
 
@@ -137,9 +147,10 @@ class Books:
                     "vault.unknown", "this contract is not in the vault", transaction=ref.transaction, index=ref.index
                 )
             return codec.decode(data, Disclosure)
-        transaction = turn.transaction(ref.transaction or b"")
+        transaction = turn.transaction(stored.created_as.transaction or b"")
         if transaction is None or not transaction.receipt:
             raise Refusal("vault.not-notarised", "the contract's transaction has no receipt", index=ref.index)
+        moves = () if stored.origin is None else tuple(step_of(move) for move in turn.moves_to(ref))
         return Disclosure(
             ref=ref,
             template=stored.template,
@@ -149,6 +160,7 @@ class Books:
             entry=codec.decode(stored.entry, CreateEntry),
             skeleton=codec.decode(transaction.skeleton, Skeleton),
             receipt=transaction.receipt,
+            moves=moves,
         )
 
     def remembered(self, ref: ContractRef) -> Disclosure | None:
@@ -173,7 +185,7 @@ class Books:
     def check_disclosed(self, disclosure: Disclosure) -> None:
         """Refuse a disclosure whose transaction the notary has not accepted; the rest is checked where it is used."""
         skeleton = disclosure.skeleton
-        if skeleton is None or skeleton.id != disclosure.ref.transaction:
+        if skeleton is None or skeleton.id != disclosure.origin.transaction:
             raise Refusal("ledger.output-proof", "another transaction than the ref names", index=disclosure.ref.index)
         self.check_receipt(disclosure.receipt, skeleton.id, skeleton.header.notary)
 
@@ -196,7 +208,7 @@ class Books:
     def notary_of(self, turn: Turn, plan: Plan, default: bytes) -> bytes:
         """The one notary at which all inputs live, else `default`; Refusal `ledger.notary` where there are several."""
         found = {
-            d.skeleton.header.notary
+            place_of(d.skeleton.header, d.moves)
             for ref in inputs_of(plan.actions)
             if (d := self.disclosure(turn, ref)).skeleton is not None
         }
@@ -315,6 +327,19 @@ class Books:
         """The VRF output of a claim by its owner's registered key."""
         return vrf.vrf_verify(self.directory.vrf_key(owner), alpha, proof)
 
+    def check_trusted(self, notary: bytes) -> None:
+        """Refuse (`directory.notary`, `directory.own-notary`) a notary that this organisation leaves nothing to.
+
+        A notary of one organisation alone is trusted by that one, and by those that name it.
+        """
+        self.directory.anchor(notary)
+        operator = self.directory.operator(notary)
+        if operator not in (None, self.keys.identity) and notary not in self.named:
+            raise Refusal(
+                "directory.own-notary", "this is another organisation's own notary; who is bound has to name it",
+                notary=notary, operator=operator,
+            )  # fmt: skip
+
     def check_receipt(self, receipt: bytes, transaction: bytes, notary: bytes) -> None:
         """Refuse (`receipt.*`) unless the receipt proves that the notary accepted the transaction."""
         name = digest("receipt", receipt, notary)
@@ -343,7 +368,7 @@ class Books:
         else:
             return [ContractRef(verified.id, index) for index in verified.created]
         found = [self._create(turn, verified, index, now_ms) for index in verified.created]
-        self._consume(turn, verified)
+        self._consume(turn, verified, now_ms)
         made = [ref for ref in found if ref is not None]
         self._remember(verified, made, receipt)
         return made
@@ -388,23 +413,44 @@ class Books:
                 time_ms=now_ms,
             )
         )
-        consumer = turn.blob_get(_EARLY, codec.encode(ref))
-        if consumer is not None:
-            turn.consume(ref, consumer)
-            turn.blob_delete(_EARLY, codec.encode(ref))
+        self.catch_up(turn, ref, now_ms)
         return ref
+
+    def catch_up(self, turn: Turn, ref: ContractRef, now_ms: int) -> None:
+        """What was heard of a contract before it was known itself: its end, or its way to another notary."""
+        early = turn.blob_get(EARLY, codec.encode(ref))
+        if early is None:
+            return
+        turn.blob_delete(EARLY, codec.encode(ref))
+        if len(early) == len(ref.transaction or b""):
+            turn.consume(ref, early)
+        else:
+            self.moves.follow(turn, codec.decode(early, Way), now_ms)
 
     def bound_unasked(self, turn: Turn, verified: Verified, ref: ContractRef) -> bool:
         """Whether a contract made here is active, binds this organisation, and may end without its signature."""
         action = verified.created[ref.index].action
         assert isinstance(action, Create)
+        return self._ends_unasked(action) and self._is_active(turn, ref)
+
+    def bound_unasked_there(self, turn: Turn, ref: ContractRef) -> bool:
+        """`bound_unasked` of a contract that moved here."""
+        return self._ends_unasked(self.described(turn, ref)) and self._is_active(turn, ref)
+
+    def _ends_unasked(self, action: Create) -> bool:
         me, confirmers = self.keys.identity, action.confirmers
-        if me not in action.signatories or (me in confirmers.parties and not confirmers.fallback):
-            return False
+        return me in action.signatories and (me not in confirmers.parties or bool(confirmers.fallback))
+
+    def _is_active(self, turn: Turn, ref: ContractRef) -> bool:
         stored = turn.contract(ref)
         return stored is not None and stored.status == "active"
 
-    def _consume(self, turn: Turn, verified: Verified) -> None:
+    def described(self, turn: Turn, ref: ContractRef) -> Create:
+        """Who is bound by, sees and confirms a contract that is held."""
+        held = self.disclosure(turn, ref)
+        return interpreter.describe(self.engine, held.template, held.payload, index=held.origin.index)
+
+    def _consume(self, turn: Turn, verified: Verified, now_ms: int) -> None:
         me = self.keys.identity
         for node in verified.nodes:
             action = node.action
@@ -415,7 +461,10 @@ class Books:
                 turn.consume(ref, verified.id)
             elif me in action.signatories or me in action.observers:
                 # two submitters' deliveries have no order between them: the end may be known before the beginning
-                turn.blob_put(_EARLY, codec.encode(ref), verified.id)
+                turn.blob_put(EARLY, codec.encode(ref), verified.id)
+                held = verified.inputs.get(ref)
+                if held is not None and held.moves:
+                    self.moves.follow(turn, Way(made=held.origin, moves=held.moves), now_ms)
 
     # history ------------------------------------------------------------------------------------------------------
 
@@ -493,7 +542,7 @@ class _World:
 
     def trusted(self, notary: bytes) -> None:
         """See verification.World."""
-        self._books.directory.anchor(notary)
+        self._books.check_trusted(notary)
 
     def accepted(self, receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
         """See verification.World."""

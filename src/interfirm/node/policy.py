@@ -73,6 +73,19 @@ class Policy:
             return Ruling(verdict=Verdict.ASK, rule="a person decides what is done in our name")
         return Ruling(verdict=Verdict.SIGN, rule="confirm what others may do")
 
+    def rule_on_move(self, template: str, *, own: bool) -> Ruling:
+        """Whether a contract may move to another notary; the choice is called `change-notary` in rules.
+
+        Without a rule, the network's notaries are as good as each other, and of an organisation's `own` notary a
+        person decides.
+        """
+        for rule in self.rules:
+            if rule.template in ("*", template) and rule.choice in ("*", "change-notary"):
+                return Ruling(verdict=rule.verdict, rule=rule.name)
+        if own:
+            return Ruling(verdict=Verdict.ASK, rule="a person decides about another organisation's own notary")
+        return Ruling(verdict=Verdict.SIGN, rule="the network's notaries are as good as each other")
+
 
 def declined(ruling: Ruling) -> Refusal:
     """The refusal of a declining rule."""

@@ -62,6 +62,11 @@ class Parties:
             raise Refusal("directory.notary", "this notary is not known here", notary=notary)
         return found
 
+    def operator(self, notary: bytes) -> bytes | None:
+        """See books.Directory; every notary of the network's file is one of the network."""
+        self.anchor(notary)
+        return None
+
     def identity_of(self, name: str) -> bytes:
         """See forms.Names: a legal name, short name, registration number or identity id in hex."""
         wanted = str(name).strip().lower()

@@ -53,7 +53,8 @@ class SimNotary(Process):
         solo.close()
 
     def _open(self) -> SoloNotary:
-        return SoloNotary(self._path, self.notary.signer, self.notary.genesis, Anchors(), at=self._point)
+        others = Anchors(self._population.anchor(each.id) for each in self._population.notaries)
+        return SoloNotary(self._path, self.notary.signer, self.notary.genesis, others, at=self._point)
 
     def _start(self) -> None:
         self.solo = self._open()

@@ -55,6 +55,8 @@ class Population:
         self.notaries = tuple(self._notary(seed, f"notary{i}") for i in range(notaries))
         self.firms = tuple(_firm(seed, f"firm{i}") for i in range(firms))
         self._anchors: dict[bytes, NotaryAnchor] = {n.id: anchor_of(n.genesis) for n in self.notaries}
+        self.operators: dict[bytes, bytes] = {}
+        """Whose own notary it is, of those that are not the network's; for tests."""
         self._firms = {firm.identity: firm for firm in self.firms}
         self._names = {firm.identity: firm.name for firm in self.firms}
         for notary in self.notaries:
@@ -103,6 +105,10 @@ class Population:
         if anchor is None:
             raise Refusal("directory.notary", "this notary is not known here", notary=notary)
         return anchor
+
+    def operator(self, notary: bytes) -> bytes | None:
+        """See books.Directory."""
+        return self.operators.get(notary)
 
     def name_of(self, identity: bytes) -> str:
         """The name of a firm or notary."""

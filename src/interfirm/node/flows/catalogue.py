@@ -15,6 +15,7 @@ from interfirm.node.flows.deliver import (
 )
 from interfirm.node.flows.exercise import exercise
 from interfirm.node.flows.machine import FlowCode
+from interfirm.node.flows.moves import change_notary, sign_lock, take_move
 from interfirm.node.flows.respond import respond
 from interfirm.node.flows.told import collect, listen, watch_contracts
 
@@ -28,13 +29,21 @@ FLOWS: dict[str, FlowCode] = {
     "collect": collect,
     "compare-clocks": compare_clocks,
     "recover": recover,
+    "change-notary": change_notary,
     "respond": respond,
     "take-delivery": take_delivery,
     "take-shared": take_shared,
     "prove-claims": prove_claims,
     "give-again": give_again,
     "give-history": give_history,
+    "sign-lock": sign_lock,
+    "take-move": take_move,
 }
 
-OPENED_BY_PEERS = frozenset({"respond", "take-delivery", "take-shared", "prove-claims", "give-again", "give-history"})
+OPENED_BY_PEERS = frozenset(
+    {
+        "respond", "take-delivery", "take-shared", "prove-claims", "give-again", "give-history", "sign-lock",
+        "take-move",
+    }
+)  # fmt: skip
 """Only these may a peer's message open; everything else is asked for by the organisation's own people."""

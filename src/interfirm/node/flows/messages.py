@@ -8,8 +8,10 @@ from interfirm.base.errors import Refusal
 from interfirm.base.time import Window
 from interfirm.base.values import Hash32, Wire
 from interfirm.contracts.types import ContractRef, CreateCommand, ExerciseCommand
+from interfirm.ledger.moves import Terms
 from interfirm.ledger.types import Disclosure, Notarised, TransactionSignature, View
 from interfirm.node.flows.types import Outcome
+from interfirm.node.moves import Way
 
 
 class PrivateValue(Wire, frozen=True):
@@ -125,6 +127,26 @@ class TransactionsGiven(Wire, frozen=True, tag="transactions-given"):
 
     deliveries: tuple[Delivery, ...]
     after: bytes
+
+
+class LockAsked(Wire, frozen=True, tag="lock-asked"):
+    """Sign that this contract of yours may move: the terms, and how it came to where it lives, which you may lack."""
+
+    terms: Terms
+    way: Way
+    note: str = ""
+
+
+class LockSigned(Wire, frozen=True, tag="lock-signed"):
+    """The signature over a lock that was asked for."""
+
+    signature: TransactionSignature
+
+
+class Moved(Wire, frozen=True, tag="moved"):
+    """A contract of yours lives at another notary: here is all of its way, with the receipts."""
+
+    way: Way
 
 
 Reply = SignedReply | Declined | Wanted

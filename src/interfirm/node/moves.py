@@ -1,0 +1,133 @@
+"""What an organisation's books hold of moves between notaries: locks, arrivals, and the way a contract has come.
+
+A stakeholder may hear of a move before it has heard of the contract, and of what was done with the contract there
+before it has heard of the move. Each is kept until the other is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from interfirm.base import codec
+from interfirm.base.time import Instant
+from interfirm.base.values import Wire
+from interfirm.contracts.types import ContractRef
+from interfirm.ledger.moves import Terms, followed, import_id
+from interfirm.ledger.types import Move
+from interfirm.node.vault.types import MoveStatus, StoredMove
+
+if TYPE_CHECKING:
+    from interfirm.node.books import Books
+    from interfirm.node.vault.turn import Turn
+
+EARLY = "consumed-early"
+"""Under the ref of a contract that is not known yet: the transaction that ended it, or the way it went."""
+
+
+class Way(Wire, frozen=True):
+    """How a contract came to the notary where it lives: the ref under which it was made, and all its moves since."""
+
+    made: ContractRef
+    moves: tuple[Move, ...]
+
+
+class Moves:
+    """See the module. All methods take the turn they read and write in."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    def way_of(self, turn: Turn, ref: ContractRef) -> Way:
+        """How the contract that a ref names came to where it lives; Refusal `vault.unknown`."""
+        disclosure = self._books.disclosure(turn, ref)
+        return Way(made=disclosure.origin, moves=disclosure.moves)
+
+    def follow(self, turn: Turn, way: Way, now_ms: int) -> list[ContractRef]:
+        """Record the moves of a contract as far as they were not known; returns the refs that it got by them.
+
+        Of a contract that is not known itself they are kept until it is. Raises Refusal `ledger.move`, `receipt.*`, and
+        `directory.notary` for a notary that is not known.
+        """
+        books = self._books
+        if not turn.has_contract(way.made):
+            self._keep(turn, way)
+            return []
+        made = books.disclosure(turn, way.made)
+        assert made.skeleton is not None
+        header, commitment = made.skeleton.header, made.entry.confirmers
+        followed(way.made, header, way.moves, commitment, accepted=books.world(turn).accepted)
+        place, found = header.notary, []
+        for move in way.moves:
+            terms = Terms(
+                origin=place, ref=move.ref, to=move.to, until=move.until, nonce=move.nonce, commitment=commitment
+            )
+            if not turn.has_contract(terms.arrived):
+                found.append(self.moved(turn, terms, move.lock_receipt, move.import_receipt, now_ms))
+            place = move.to
+        return found
+
+    def _keep(self, turn: Turn, way: Way) -> None:
+        """Keep the longer way of what is heard of a contract before it is known."""
+        name = codec.encode(way.made)
+        kept = turn.blob_get(EARLY, name)
+        if kept is None or len(codec.decode(kept, Way).moves) < len(way.moves):
+            turn.blob_put(EARLY, name, codec.encode(way))
+
+    def locked(self, turn: Turn, terms: Terms, receipt: bytes, now_ms: int) -> None:
+        """Record that a contract can be used nowhere until it has moved or the lock is undone; again is harmless."""
+        self._books.check_receipt(receipt, terms.lock, terms.origin)
+        if turn.move(terms.lock) is not None:
+            return
+        turn.put_move(_stored(terms, "locked", receipt, b"", now_ms))
+        held = turn.contract(terms.ref)
+        if held is not None and held.status == "active":
+            turn.set_contract_status(terms.ref, "locked")
+
+    def moved(self, turn: Turn, terms: Terms, lock_receipt: bytes, import_receipt: bytes, now_ms: int) -> ContractRef:
+        """Record that a contract lives at the other notary under another ref, which is returned; again is harmless."""
+        books, arrived = self._books, terms.arrived
+        books.check_receipt(lock_receipt, terms.lock, terms.origin)
+        books.check_receipt(import_receipt, import_id(terms.lock), terms.to)
+        turn.put_move(_stored(terms, "moved", lock_receipt, import_receipt, now_ms))
+        held = turn.contract(terms.ref)
+        if held is not None and not turn.has_contract(arrived):
+            turn.consume(terms.ref, terms.lock)
+            there = held.replace(
+                ref=arrived, origin=held.created_as, notary=terms.to, status="active", consumer=None, time_ms=now_ms
+            )
+            turn.add_contract(there)
+            books.catch_up(turn, arrived, now_ms)
+        return arrived
+
+    def undone(self, turn: Turn, terms: Terms) -> None:
+        """Record that a lock was undone: the contract can be used again where it was."""
+        known = turn.move(terms.lock)
+        if known is None or known.status != "locked":
+            return
+        turn.put_move(known.replace(status="undone"))
+        held = turn.contract(terms.ref)
+        if held is not None and held.status == "locked":
+            turn.set_contract_status(terms.ref, "active")
+
+
+def step_of(move: StoredMove) -> Move:
+    """A stored move as a step of a contract's history."""
+    return Move(
+        ref=move.ref, to=move.target, until=Instant(move.until_ms), nonce=move.nonce, lock_receipt=move.lock_receipt,
+        import_receipt=move.import_receipt,
+    )  # fmt: skip
+
+
+def terms_of(move: StoredMove, commitment: bytes) -> Terms:
+    """A stored move as what was signed for it."""
+    return Terms(
+        origin=move.origin, ref=move.ref, to=move.target, until=Instant(move.until_ms), nonce=move.nonce,
+        commitment=commitment,
+    )  # fmt: skip
+
+
+def _stored(terms: Terms, status: MoveStatus, lock_receipt: bytes, import_receipt: bytes, now_ms: int) -> StoredMove:
+    return StoredMove(
+        lock=terms.lock, ref=terms.ref, origin=terms.origin, target=terms.to, until_ms=terms.until.ms,
+        nonce=terms.nonce, lock_receipt=lock_receipt, import_receipt=import_receipt, status=status, time_ms=now_ms,
+    )  # fmt: skip
