@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.support.links import Links
 from tests.unit.notary.notaries import NETWORK, ORGS, REGISTRAR, A, Ledger, Org
 
 from interfirm.base.time import Instant, Window
@@ -21,9 +23,11 @@ from interfirm.notary.cometbft.envelope import seal_envelope
 from interfirm.notary.types import Notarise
 from interfirm.notary.wire import Wanted
 from interfirm.runtime import engine
-from interfirm.runtime.cluster import ClusterLayout, new_cluster
+from interfirm.runtime.cluster import SOCKET, ClusterLayout, new_cluster
+from interfirm.runtime.cluster_run import APPLICATION, ENGINE, last_lines, log_path, pid_path
 from interfirm.runtime.cluster_status import ClusterStatus, ValidatorStatus, status_of
 
+ROOT = Path(__file__).resolve().parents[2]
 HOUR_MS = 3_600_000
 PATIENCE_S = 60.0
 
@@ -129,6 +133,78 @@ class RunningCluster:
         self.client.ask(
             self.envelope(*registrations, signer=REGISTRAR, identity=REGISTRAR.public.identity), timeout_s=PATIENCE_S
         )
+
+
+class HandledCluster(RunningCluster):
+    """A cluster whose validators are started and stopped one by one, with no supervisor to start them again."""
+
+    def __init__(self, layout: ClusterLayout) -> None:
+        super().__init__(layout)
+        self._processes: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
+
+    def start(self, *names: str, application: Sequence[str] = ("interfirm.runtime.validator",)) -> None:  # type: ignore[override]
+        """Start these validators, or all; `application` is its module and what comes before its arguments."""
+        for name in names or [place.name for place in self.layout.places]:
+            home = self.layout.home(self.layout.named(name))
+            program = [sys.executable, "-m", *application, str(self.layout.folder), name]
+            self._begin(name, APPLICATION, program, cwd=ROOT)
+            self._until_listening(home)
+            self._begin(name, ENGINE, [str(engine.engine_path()), "start", "--home", str(home)], cwd=home)
+
+    def _begin(self, name: str, part: str, program: list[str], *, cwd: Path) -> None:
+        home = self.layout.home(self.layout.named(name))
+        with log_path(home, part).open("ab") as output:
+            process = subprocess.Popen(program, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        pid_path(home, part).write_text(str(process.pid))
+        self._processes[name, part] = process
+
+    def _until_listening(self, home: Path) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+                probe.connect(os.path.relpath(home / SOCKET))
+                return
+            assert time.monotonic() < deadline, last_lines(log_path(home, APPLICATION))
+            time.sleep(0.02)
+
+    def send(self, how: int, *names: str) -> None:
+        """Send a signal to both processes of these validators."""
+        for name in names:
+            for part in (ENGINE, APPLICATION):
+                self._processes[name, part].send_signal(how)
+
+    def end(self, *names: str, how: int = signal.SIGKILL) -> None:
+        """End these validators; those that are ended already stay so."""
+        self.send(how, *names)
+        for name in names:
+            for part in (ENGINE, APPLICATION):
+                self._processes[name, part].wait()
+
+    def process(self, name: str, part: str) -> int:
+        """The number of a process."""
+        return self._processes[name, part].pid
+
+    def close(self) -> None:
+        self.client.close()
+        self.end(*{name for name, _ in self._processes})
+
+
+@contextmanager
+def handled_cluster(folder: Path, validators: int) -> Iterator[tuple[HandledCluster, Links]]:
+    """A cluster whose links and processes are in the test's hands."""
+    layout = new_cluster(
+        folder / "c", network=NETWORK, registrar=REGISTRAR.public, label="tested", validators=validators,
+        first_address=free_address(),
+    )  # fmt: skip
+    found, links = HandledCluster(layout), Links(layout)
+    try:
+        found.start()
+        found.until_height(1)
+        found.register()
+        yield found, links
+    finally:
+        found.close()
+        links.close()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from interfirm.base import codec
@@ -21,6 +22,8 @@ from interfirm.notary.cometbft.types import Outcome
 from interfirm.notary.types import Answer, Refused
 
 POLL_S = 0.05
+PATIENCE_S = 4.0
+"""A chain moves several times in so long: a validator that shows nothing new, or keeps something, is not relied on."""
 CALLERS_PER_VALIDATOR = 16
 _KNOWN = "tx already exists in cache"
 
@@ -34,6 +37,14 @@ class Settled(Value, frozen=True):
     answers: tuple[Answer, ...]
 
 
+class _Waiting(Value, frozen=True):
+    """An envelope that no block holds yet, when it was handed over last, and to how many."""
+
+    envelope: bytes
+    handed_s: float
+    times: int = 1
+
+
 class ClusterClient:
     """Talks to several validators; for one thread at a time."""
 
@@ -42,7 +53,8 @@ class ClusterClient:
         self._validators = [Rpc(address, timeout_s=timeout_s) for address in addresses]
         self._height: int | None = None
         self._settled: dict[bytes, Settled] = {}
-        self._waiting: set[bytes] = set()
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._moved_s = time.monotonic()
 
     def submit(self, envelope: bytes) -> bytes:
         """Hand an envelope to the first validator that takes it; returns its name, the hash of its bytes.
@@ -54,7 +66,7 @@ class ClusterClient:
         try:
             hand_over(envelope, self._validators)
         except Refusal:
-            self._waiting.discard(name)
+            del self._waiting[name]
             raise
         return name
 
@@ -69,7 +81,8 @@ class ClusterClient:
             shares = [list(range(first, len(envelopes), callers)) for first in range(callers)]
             troubles = pool.map(lambda share: self._hand_over_share(share, envelopes), shares)
             refused = {place: refusal for some in troubles for place, refusal in some}
-        self._waiting.difference_update(names[place] for place in refused)
+        for place in refused:
+            self._waiting.pop(names[place], None)
         return [refused.get(place, name) for place, name in enumerate(names)]
 
     def _hand_over_share(self, share: Sequence[int], envelopes: Sequence[bytes]) -> list[tuple[int, Refusal]]:
@@ -91,7 +104,7 @@ class ClusterClient:
         if self._height is None:
             self._height = self.height()
         name = hashlib.sha256(envelope).digest()
-        self._waiting.add(name)
+        self._waiting[name] = _Waiting(envelope, time.monotonic())
         return name
 
     def wait(self, name: bytes, *, timeout_s: float = 30.0) -> Settled:
@@ -149,6 +162,7 @@ class ClusterClient:
         except Refusal as refusal:
             if refusal.code != "rpc.refused":
                 raise
+            self._look_elsewhere()
             return False
         if int(results["height"]) != height:
             raise Refusal("rpc.answer", "the validator answered for another height", height=results["height"])
@@ -156,13 +170,31 @@ class ClusterClient:
             transaction = base64.b64decode(data)
             name = hashlib.sha256(transaction).digest()
             if seen is not None:
-                self._waiting.discard(name)
+                self._waiting.pop(name, None)
                 seen(height, index, transaction, settled_of(height, index, results["txs_results"][index]))
             elif name in self._waiting:
-                self._waiting.discard(name)
+                del self._waiting[name]
                 self._settled[name] = settled_of(height, index, results["txs_results"][index])
-        self._height = height
+        self._height, self._moved_s = height, time.monotonic()
+        self._hand_on()
         return True
+
+    def _look_elsewhere(self) -> None:
+        """A validator that has shown no block for long may be cut off: the next question goes to another."""
+        if time.monotonic() - self._moved_s > PATIENCE_S:
+            self._moved_s = time.monotonic()
+            _ask_last(self._validators[0], self._validators)
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Give what no block holds after so long to one more validator: the one that took it may keep it to itself."""
+        now_s = time.monotonic()
+        for name, each in list(self._waiting.items()):
+            if now_s - each.handed_s > PATIENCE_S:
+                turn = each.times % len(self._validators)
+                self._waiting[name] = each.replace(handed_s=now_s, times=each.times + 1)
+                with suppress(Refusal):  # its expiry decides
+                    _check_taken(self._validators[turn].call("broadcast_tx_sync", tx=each.envelope))
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         """The first answer; one that does not answer is asked last from then on."""
