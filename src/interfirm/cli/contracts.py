@@ -31,11 +31,16 @@ def list_contracts(
     template: Annotated[str | None, typer.Argument(help="A template, such as Invoice or cash.Cash.")] = None,
     status: Annotated[str, typer.Option(help="active, consumed, locked or all")] = "active",
     order_by: Annotated[str | None, typer.Option(help="A field; -field for the other way round.")] = None,
+    notary: Annotated[
+        str | None, typer.Option(help="Only what lives there: solo, cluster, or a notary's name.")
+    ] = None,
     after: Annotated[str | None, typer.Option(help="The cursor that the last page ended with.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
 ) -> None:
     """List contracts, a page at a time."""
-    found = session.ask("contracts.list", template=template, status=status, order_by=order_by, after=after, limit=limit)
+    found = session.ask(
+        "contracts.list", template=template, status=status, notary=notary, order_by=order_by, after=after, limit=limit
+    )
     session.show(
         found,
         lambda data: session.table_of(
@@ -52,8 +57,32 @@ def list_contracts(
 
 @app.command()
 def show(ref: Annotated[str, typer.Argument(help=REF)]) -> None:
-    """Show one contract with its fields and choices."""
+    """Show one contract with its fields and choices, the notary where it lives, and how it came there."""
     session.show(session.ask("contracts.show", ref=full_ref(ref)))
+
+
+@app.command()
+def move(
+    ref: Annotated[str, typer.Argument(help=REF)],
+    to: Annotated[str, typer.Option("--to", help="The notary: solo, cluster, its name or its id.")],
+    until: Annotated[
+        str | None, typer.Option(help="Until when the new notary may take it, ISO 8601; by default a day from now.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Told to those who must sign.")] = "",
+) -> None:
+    """Move a contract to another notary: all who confirm it sign, and all its stakeholders follow.
+
+    Between the two notaries it can be used nowhere. If the new one takes nothing in time it can be used again where it
+    was. Asking again for a contract that was left locked carries its move on.
+    """
+    flow = watch("contracts.move", ref=full_ref(ref), to=to, until=until, note=note)
+    session.show(flow, _arrived)
+
+
+def _arrived(flow: dict[str, Any]) -> str:
+    transaction, index = flow["result"]["ref"]
+    left = flow["result"]["left"]
+    return f"moved, now {transaction}:{index}" + (f"; the old notary keeps its lock: {left}" if left else "")
 
 
 @app.command()

@@ -31,7 +31,7 @@ from interfirm.node.forms import Forms, Names, jsonable, read_instant, ref_of, r
 from interfirm.node.privacy import erase, texts_of
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
-from interfirm.node.vault.types import FlowRecord, StoredContract
+from interfirm.node.vault.types import FlowRecord, StoredContract, StoredMove
 from interfirm.node.vault.vault import Vault
 
 T = TypeVar("T", bound=language.Template)
@@ -124,7 +124,7 @@ class Desk:
     def contract(self, turn: Turn, ref: ContractRef) -> Any:
         """The typed contract at a ref."""
         found = self.books.lookup(turn)(ref)
-        return self.engine.template(found.template).read(found.payload, ref.transaction)
+        return self.engine.template(found.template).read(found.payload, found.created_in or ref.transaction)
 
     def read_as(self, turn: Turn, ref: ContractRef, cls: type[T]) -> T:
         """The contract at a ref as an instance of the class that this program imported."""
@@ -190,17 +190,26 @@ class Desk:
     # showing ------------------------------------------------------------------------------------------------------
 
     def shown(self, stored: StoredContract) -> dict[str, Any]:
-        """A contract as JSON: ref, template, status, fields."""
+        """A contract as JSON: ref, template, status, notary, fields."""
         code = self.engine.template(stored.template)
         return {
             "ref": ref_text(stored.ref),
             "template": self.template_name(code),
             "status": stored.status,
+            "notary": self.names.name_of(stored.notary),
             "consumer": stored.consumer.hex() if stored.consumer else None,
             "signatories": [self.names.name_of(p) for p in stored.signatories],
             "observers": [self.names.name_of(p) for p in stored.observers],
-            "fields": self.forms.write(code.read(stored.payload, stored.ref.transaction)),
+            "fields": self.forms.write(code.read(stored.payload, stored.created_as.transaction)),
         }
+
+    def step(self, move: StoredMove) -> dict[str, Any]:
+        """A move as JSON: from which notary to which, the refs before and after, until when, how it stands."""
+        return {
+            "lock": move.lock.hex(), "from": self.names.name_of(move.origin), "to": self.names.name_of(move.target),
+            "ref": ref_text(move.ref), "arrives_as": ref_text(ContractRef(move.lock, 0)),
+            "until": str(Instant(move.until_ms)), "status": move.status,
+        }  # fmt: skip
 
     def committed(self, turn: Turn, ref: ContractRef, commitments: Sequence[bytes]) -> dict[str, Any]:
         """Which commitments a contract holds, as JSON: ref, template, commitments."""
@@ -246,7 +255,8 @@ class Desk:
         while True:
             rows, after = self.page(turn, template, status=status, after=after, limit=500)
             for row in rows:
-                found.append((row.ref, self.engine.template(row.template).read(row.payload, row.ref.transaction)))
+                code = self.engine.template(row.template)
+                found.append((row.ref, code.read(row.payload, row.created_as.transaction)))
             if after is None:
                 return found
 
@@ -325,7 +335,11 @@ def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Contracts, of one template or of all: `status`, `where`, `order_by`, `after`, `limit`."""
+    """Contracts, of one template or of all: `status`, `where`, `order_by`, `after`, `limit`; of one `notary` or of all.
+
+    A page of one notary may hold fewer than `limit`, and others follow it all the same.
+    """
+    notary = None if arguments.get("notary") is None else desk.names.notary_of(_text(arguments, "notary"))
     with desk.vault.read() as turn:
         name = arguments.get("template")
         status = arguments.get("status", "active")
@@ -337,7 +351,7 @@ def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
                 turn, each, status=None if status == "all" else status, where=desk.wanted(each, arguments.get("where")),
                 order_by=arguments.get("order_by"), after=arguments.get("after"), limit=int(arguments.get("limit", 50)),
             )  # fmt: skip
-            found.extend(desk.shown(row) for row in rows)
+            found.extend(desk.shown(row) for row in rows if notary in (None, row.notary))
         return {"contracts": found, "next": cursor if name else None}
 
 
@@ -348,7 +362,7 @@ def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:
         stored = turn.contract(ref)
         if stored is None:
             raise Refusal("vault.unknown", "this contract is not in the vault", ref=ref_text(ref))
-        shown = desk.shown(stored)
+        shown = {**desk.shown(stored), "moves": [desk.step(move) for move in _steps(turn, stored)]}
         code = desk.engine.template(stored.template)
         shown["choices"] = {
             name: {"by": list(c.declared.by), "arguments": list(c.parameters), "consuming": c.declared.consuming}
@@ -356,6 +370,11 @@ def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:
         }
         shown["private"] = _privates(turn, code, stored)
     return shown
+
+
+def _steps(turn: Turn, stored: StoredContract) -> list[StoredMove]:
+    """How a contract came to where it lives, and where it went or is on its way to from there."""
+    return [*turn.moves_to(stored.ref), *turn.moves_from(stored.ref)[::-1]]
 
 
 def _privates(turn: Turn, code: TemplateCode, stored: StoredContract) -> dict[str, Any]:
@@ -509,14 +528,16 @@ def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
     books = desk.books
     names = names_from(books.engine)
     with desk.vault.read() as turn:
-        stored = turn.transaction(ref.transaction or b"")
+        held = turn.contract(ref)
+        made, moves = (ref, ()) if held is None else (held.created_as, books.moves.way_of(turn, ref).moves)
+        stored = turn.transaction(made.transaction or b"")
         if stored is None or not stored.receipt:
             raise Refusal("vault.unknown", "this node holds no receipt of that transaction", ref=ref_text(ref))
         view = codec.decode(stored.view, View)
         verified = verify_view(view, engine=books.engine, world=books.world(turn), network=books.network)
-        contract = verified.created.get(ref.index)
+        contract = verified.created.get(made.index)
         shown = arguments.get("fields") or (list(names(contract.action.template)) if contract else [])
-        bundle = prove_fields(verified, ref.index, shown, receipt=stored.receipt, names=names)
+        bundle = prove_fields(verified, made.index, shown, receipt=stored.receipt, names=names, moves=moves)
     return {"bundle": codec.encode(bundle).hex()}
 
 
@@ -540,7 +561,7 @@ def _disclosed(desk: Desk, arguments: dict[str, Any]) -> Answer:
             {
                 "ref": ref_text(d.ref),
                 "template": desk.template_name(desk.engine.template(d.template)),
-                "fields": desk.forms.write(desk.engine.template(d.template).read(d.payload, d.ref.transaction)),
+                "fields": desk.forms.write(desk.engine.template(d.template).read(d.payload, d.origin.transaction)),
             }
             for d in found
         ],

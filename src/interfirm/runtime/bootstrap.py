@@ -11,6 +11,7 @@ from interfirm.base.vrf import VrfKey
 from interfirm.contracts.packages import Engine
 from interfirm.node.books import Books, Keys
 from interfirm.node.desk import Desk
+from interfirm.node.desk_ledger import OPERATIONS
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.machine import FlowEngine
 from interfirm.node.identity.keystore import KeyStore
@@ -70,8 +71,10 @@ class Assembly:
         gates = frozenset() if self.cluster is None else frozenset({self.cluster.notary_id})
         at = killed_at(os.environ.get(KILL_AT, ""))
         self.node = Node(self.vault, flows, notary_peers=peers, gates=gates, at=at)
-        operations = {name: operation for module in self.modules for name, operation in module.operations.items()}
-        self.desk = Desk(self.vault, self.services, self.parties, now_ms=now_ms, operations=operations)
+        of_modules = {name: operation for module in self.modules for name, operation in module.operations.items()}
+        self.desk = Desk(
+            self.vault, self.services, self.parties, now_ms=now_ms, operations={**OPERATIONS, **of_modules}
+        )
 
 
 def vault_path(home: Home) -> Path:

@@ -29,7 +29,6 @@ from interfirm.notary.cometbft.receipts import Chain
 from interfirm.notary.cometbft.rpc import Rpc
 from interfirm.notary.types import (
     Answer,
-    Ask,
     Done,
     Finish,
     Import,
@@ -233,10 +232,12 @@ class ClusterGate:
         if isinstance(answer, Refused) or isinstance(request, Register):
             return Answered(answer=answer)
         if isinstance(answer, Said):
-            receipt = b""
-            if isinstance(request, Ask) and request.kind == "accepted" and answer.answer is not None:
-                receipt = self._chain.receipt_from_state(request.subject)
-            return Answered(answer=answer, receipt=receipt)
+            receipt = statement = b""
+            if answer.kind == "accepted" and answer.answer is not None:
+                receipt = self._chain.receipt_from_state(answer.subject)
+            if answer.kind in _SHOWN:
+                statement = self._chain.proof_of(answer.kind, answer.subject)
+            return Answered(answer=answer, receipt=receipt, statement=statement)
         recorded = isinstance(request, _RECORDED)
         return Answered(answer=answer, receipt=self._chain.receipt_of(answer.id, height=height) if recorded else b"")
 
@@ -269,3 +270,5 @@ class ClusterGate:
 
 _RECORDED = (Notarise, Lock, Import, Finish, Unlock)
 """Requests whose acceptance has a receipt."""
+_SHOWN = ("unspent", "consumer", "imported")
+"""Questions whose answer others are shown: it comes with a proof of the state, which may be of another height."""

@@ -24,6 +24,7 @@ from interfirm.notary.types import Asked
 from interfirm.runtime.clock import Clock, ScenarioClock
 from interfirm.runtime.layout import NetworkLayout
 from interfirm.runtime.logs import log
+from interfirm.runtime.notaries import anchors_of
 from interfirm.runtime.parties import Parties
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.tls import Revocations, tls_identity
@@ -37,7 +38,8 @@ class NotaryProcess:
         self.layout, self.clock, self.home = layout, clock, home
         self.parties = Parties(layout)
         store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
-        self.notary = SoloNotary(home.folder / "notary.db", store.signer, layout.file.genesis, Anchors())
+        others = Anchors(anchor for anchor in anchors_of(layout) if anchor.notary != layout.solo_id)
+        self.notary = SoloNotary(home.folder / "notary.db", store.signer, layout.file.genesis, others)
         self.post = NotaryPost(SoloHost(self.notary))
         self.driver = Driver(TurnLoop(self.post.turn, self._release), clock)
         identity = tls_identity(layout, home, store)

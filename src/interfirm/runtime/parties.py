@@ -8,7 +8,7 @@ from interfirm.ledger.receipts.types import Anchor
 from interfirm.node.directory.folder import entries
 from interfirm.node.directory.machine import step
 from interfirm.node.directory.types import Directory, Entry, HeardEntry
-from interfirm.runtime.layout import DIRECTORY, Member, NetworkLayout
+from interfirm.runtime.layout import CLUSTER, DIRECTORY, SOLO, Member, NetworkLayout
 from interfirm.runtime.notaries import anchors_of
 
 
@@ -78,6 +78,16 @@ class Parties:
             if wanted in known:
                 return identity
         raise Refusal("directory.unknown", "this organisation is not in the network", name=str(name)[:200])
+
+    def notary_of(self, name: str) -> bytes:
+        """See forms.Names: `solo` or `cluster`, the notary's name, or its id in hex."""
+        wanted = str(name).strip().lower()
+        for notary in self._anchors:
+            kind = SOLO if notary == self._layout.solo_id else CLUSTER
+            if wanted in (kind, self.name_of(notary).lower(), notary.hex()):
+                return notary
+        known = [self.name_of(notary) for notary in self._anchors]
+        raise Refusal("directory.notary", "this notary is not known here", notary=str(name)[:200], known=known)
 
     def name_of(self, identity: bytes) -> str:
         """See forms.Names."""

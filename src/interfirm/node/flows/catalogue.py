@@ -14,8 +14,9 @@ from interfirm.node.flows.deliver import (
     take_shared,
 )
 from interfirm.node.flows.exercise import exercise
+from interfirm.node.flows.follow import sign_lock, take_move
 from interfirm.node.flows.machine import FlowCode
-from interfirm.node.flows.moves import change_notary, sign_lock, take_move
+from interfirm.node.flows.moves import change_notary
 from interfirm.node.flows.respond import respond
 from interfirm.node.flows.told import collect, listen, watch_contracts
 

@@ -7,8 +7,6 @@ not, and no crash or silence leaves a contract locked for longer than the other 
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from interfirm.base import codec
@@ -22,14 +20,11 @@ from interfirm.ledger.moves import Terms, import_id
 from interfirm.ledger.types import ConfirmersOpening, TransactionSignature
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Cancelled, Context, Session
-from interfirm.node.flows.finality import GRACE_MS, POLL_MS_MAX, POLL_MS_MIN
-from interfirm.node.flows.machine import Opened
-from interfirm.node.flows.messages import Declined, Dropped, LockAsked, LockSigned, Moved, declined, dropped
+from interfirm.node.flows.finality import GRACE_MS
+from interfirm.node.flows.messages import Declined, LockAsked, LockSigned, Moved, dropped
 from interfirm.node.flows.respond import WatchedContracts
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.moves import terms_of
-from interfirm.node.policy import Verdict
-from interfirm.node.policy import declined as by_policy
 from interfirm.node.services import Services
 from interfirm.notary.abroad import Anchors
 from interfirm.notary.moves.machine import LOCK
@@ -75,13 +70,13 @@ async def change_notary(ctx: Context, arguments: bytes) -> HasMoved:
     with ctx.step("Check the contract"):
         begun = await ctx.once("begin", lambda: _begin(ctx, asked), _Begun)
     terms, receipt = codec.decode(begun.terms, Terms), begun.receipt
-    move = _Move(ctx, terms)
+    move = Moving(ctx, terms)
     talks: dict[bytes, Session] = {}
     if not receipt:
         await _ask_the_other(ctx, terms)
         talks = {party: ctx.open(party, "sign-lock") for party in move.others(move.described.confirmers.parties)}
         receipt = await _locked(move, talks, asked.note)
-    return await _to_the_end(move, receipt, talks)
+    return await to_the_end(move, receipt, talks)
 
 
 def _begin(ctx: Context, asked: MoveArguments) -> _Begun:
@@ -106,12 +101,12 @@ def _begin(ctx: Context, asked: MoveArguments) -> _Begun:
         origin=held.notary, ref=asked.ref, to=asked.to, until=Instant(until_ms), nonce=services.random(32),
         commitment=disclosure.entry.confirmers,
     )  # fmt: skip
-    _check_terms(ctx, terms)
+    check_terms(ctx, terms)
     turn.soft_lock([asked.ref], ctx.flow, until_ms, ctx.now_ms)
     return _Begun(terms=codec.encode(terms))
 
 
-def _check_terms(ctx: Context, terms: Terms) -> None:
+def check_terms(ctx: Context, terms: Terms) -> None:
     """Refuse (`move.*`, `directory.*`) a target that cannot be or is not trusted, and a time that is past or too far.
 
     A notary of one organisation alone takes what binds nobody else, and what the others have named it for.
@@ -140,7 +135,7 @@ async def _ask_the_other(ctx: Context, terms: Terms) -> None:
           now=said.time)  # fmt: skip
 
 
-async def _locked(move: _Move, talks: dict[bytes, Session], note: str) -> bytes:
+async def _locked(move: Moving, talks: dict[bytes, Session], note: str) -> bytes:
     """The receipt of the lock, or the refusal of who said no once the lock can no longer come to be."""
     ctx, terms = move.ctx, move.terms
     try:
@@ -169,7 +164,7 @@ async def _drop(terms: Terms, talks: dict[bytes, Session], reason: Cancelled | R
         await talk.send(dropped(terms.lock, refusal))
 
 
-async def _gather(move: _Move, talks: dict[bytes, Session], note: str) -> list[TransactionSignature]:
+async def _gather(move: Moving, talks: dict[bytes, Session], note: str) -> list[TransactionSignature]:
     """The signatures of all confirmers over the lock; the refusal of the first that says no."""
     ctx, terms = move.ctx, move.terms
     with ctx.step("Gather signatures"), ctx.may_cancel():
@@ -191,7 +186,7 @@ async def _gather(move: _Move, talks: dict[bytes, Session], note: str) -> list[T
     return signatures
 
 
-async def _to_the_end(move: _Move, receipt: bytes, talks: dict[bytes, Session]) -> HasMoved:
+async def to_the_end(move: Moving, receipt: bytes, talks: dict[bytes, Session]) -> HasMoved:
     """From the lock to the arrival, which all stakeholders are told of, or back; see `change_notary`."""
     ctx, terms = move.ctx, move.terms
     arrival = await move.imported_or_never(receipt)
@@ -213,7 +208,7 @@ async def _to_the_end(move: _Move, receipt: bytes, talks: dict[bytes, Session]) 
     return HasMoved(ref=(terms.arrived.transaction, 0), notary=terms.to, lock=terms.lock, left=left)
 
 
-def _record(ctx: Context, move: _Move, receipt: bytes, arrival: bytes) -> None:
+def _record(ctx: Context, move: Moving, receipt: bytes, arrival: bytes) -> None:
     ref = move.books.moves.moved(ctx.turn, move.terms, receipt, arrival, ctx.now_ms)
     watch(ctx, [ref])
 
@@ -230,7 +225,7 @@ def watch(ctx: Context, refs: list[ContractRef]) -> None:
             services.start_flow(AskedFlow(id=name, kind="watch-contracts", arguments=watched))
 
 
-class _Move:
+class Moving:
     """A move under way: what its terms mean to this organisation, and the requests that carry it on."""
 
     def __init__(self, ctx: Context, terms: Terms) -> None:
@@ -361,121 +356,3 @@ def said_in(books: Books, answered: Answered, notary: bytes) -> Said:
     """What a notary's signed or proven word says; raises its Refusal, and those of `Anchors.statement`."""
     expect(answered, Said)
     return Anchors([books.directory.anchor(notary)]).statement(notary, answered.statement)
-
-
-# what others are asked ------------------------------------------------------------------------------------------------
-
-
-async def sign_lock(ctx: Context, arguments: bytes) -> str:
-    """Sign a lock that a peer asks for, or decline; then see to it that the move ends. Returns how it did."""
-    opened = msgspec.msgpack.decode(arguments, type=Opened)
-    talk = ctx.answering(opened.session, opened.peer)
-    services: Services = ctx.services
-    try:
-        asked = codec.decode(opened.body, LockAsked)
-        with ctx.step("Check"):
-            await ctx.once("check", lambda: _check_asked(ctx, asked), None)
-        await _decide(ctx, asked, services.name_of(opened.peer))
-        with ctx.step("Sign"):
-            move = _Move(ctx, asked.terms)
-            signature = await ctx.once("sign", move.signed, TransactionSignature)
-    except Refusal as refusal:
-        await talk.send(declined(refusal))
-        raise
-    await talk.send(LockSigned(signature=signature))
-    with ctx.step("Wait for the outcome"):
-        told, receipt = await _outcome(ctx, talk, move, services.name_of(opened.peer))
-    if told:
-        return "moved"
-    if not receipt:
-        receipt = await move.lock_or_never()
-        if not receipt:
-            return "dropped"
-    await ctx.once("locked", lambda: move.books.moves.locked(ctx.turn, asked.terms, receipt, ctx.now_ms), None)
-    try:
-        await _to_the_end(move, receipt, {})
-    except Refusal as refusal:
-        if refusal.code != "move.undone":
-            raise
-        return "undone"
-    return "moved"
-
-
-def _check_asked(ctx: Context, asked: LockAsked) -> None:
-    """What a confirmer demands of a lock: its own contract, where it lives, under terms that it would set itself."""
-    books: Books = ctx.services.books
-    terms = asked.terms
-    if asked.way.moves:
-        watch(ctx, books.moves.follow(ctx.turn, asked.way, ctx.now_ms))
-    disclosure, held = books.disclosure(ctx.turn, terms.ref), ctx.turn.contract(terms.ref)
-    if held is None or books.keys.identity not in books.described(ctx.turn, terms.ref).confirmers.parties:
-        raise Refusal("move.stranger", "this organisation does not confirm the contract", index=terms.ref.index)
-    if held.status != "active":
-        raise Refusal("vault.not-active", "the contract is no longer active", status=held.status)
-    if (terms.origin, terms.commitment) != (held.notary, disclosure.entry.confirmers):
-        raise Refusal("move.terms", "the terms are not those of the contract", notary=held.notary)
-    _check_terms(ctx, terms)
-
-
-async def _decide(ctx: Context, asked: LockAsked, asker: str) -> None:
-    """Return if this organisation lets its contract go; the refusal otherwise."""
-    services: Services = ctx.services
-    terms, books = asked.terms, services.books
-    template = books.disclosure(ctx.turn, terms.ref).template
-    own = books.directory.operator(terms.to) is not None
-    ruling = services.policy.rule_on_move(template.name, own=own)
-    if ruling.verdict is Verdict.DECLINE:
-        raise by_policy(ruling)
-    if ruling.verdict is Verdict.ASK:
-        summary: dict[str, Any] = {
-            "proposer": asker, "note": asked.note, "transaction": (terms.ref.transaction or b"").hex(),
-            "index": terms.ref.index, "actions": [{"template": template.name, "choice": CHANGE}],
-            "notary": services.name_of(terms.origin), "to": services.name_of(terms.to), "until": str(terms.until),
-        }  # fmt: skip
-        with ctx.step("Wait for a person"):
-            decision = await ctx.ask_person("sign", summary)
-        if not decision.approved:
-            raise Refusal("policy.person", decision.reason or "declined by a person")
-
-
-async def _outcome(ctx: Context, talk: Session, move: _Move, asker: str) -> tuple[bool, bytes]:
-    """Whether the asker told of the arrival; else the receipt of a lock that was left, or nothing.
-
-    The notary is asked where nothing comes for a while, so that nobody can leave a contract locked by silence.
-    """
-    terms, wait_ms = move.terms, POLL_MS_MIN
-    while True:
-        try:
-            word = await talk.receive(Moved | Dropped, until_ms=await ctx.now() + wait_ms, who=asker)
-            if isinstance(word, Dropped):
-                return False, b""
-            if isinstance(word, Moved):
-                if await ctx.once("take", lambda word=word: _takes(ctx, word, terms), bool):  # type: ignore[misc]  # bound now
-                    return True, b""
-        except Refusal:
-            continue  # what does not hold says nothing
-        receipt = await move.lock_receipt()
-        if receipt or await ctx.now() > terms.until.ms + GRACE_MS:
-            return False, receipt
-        wait_ms = min(2 * wait_ms, POLL_MS_MAX)
-
-
-async def take_move(ctx: Context, arguments: bytes) -> str:
-    """Record that a contract of ours lives at another notary, as a peer says and receipts prove."""
-    opened = msgspec.msgpack.decode(arguments, type=Opened)
-    with ctx.step("Verify and record"):
-        moved = codec.decode(opened.body, Moved)
-        await ctx.once("take", lambda: _take(ctx, moved), None)
-    return (moved.way.made.transaction or b"").hex()
-
-
-def _takes(ctx: Context, moved: Moved, terms: Terms) -> bool:
-    """Record what is told; whether it is the arrival under these terms."""
-    _take(ctx, moved)
-    return ctx.turn.has_contract(terms.arrived)
-
-
-def _take(ctx: Context, moved: Moved) -> None:
-    books: Books = ctx.services.books
-    check(bool(moved.way.moves), "move.none", "a move has at least one step")
-    watch(ctx, books.moves.follow(ctx.turn, moved.way, ctx.now_ms))
