@@ -14,14 +14,12 @@ from interfirm.node.control.server import ControlServer
 from interfirm.node.desk import Start, shown_flow
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
-from interfirm.node.network import types as net
-from interfirm.node.network.frames import SessionFrame
-from interfirm.node.network.port import Trouble
-from interfirm.node.network.tls import Surroundings, TlsNetwork
+from interfirm.node.network.tls import Surroundings
 from interfirm.node.node import HeardTell, Refused, WakeAt
 from interfirm.node.vault.types import FlowRecord
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
+from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.logs import log
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.storage import StorageGuard
@@ -46,13 +44,12 @@ class NodeProcess:
         layout, home = assembly.layout, assembly.home
         identity = tls_identity(layout, home, assembly.store)
         revoked = Revocations(layout, identity, clock)
-        self.network = TlsNetwork(
-            identity,
-            self,
-            Surroundings(endpoints=assembly.parties.endpoints, now_ms=clock.now_ms, revoked=revoked),
+        self.hearing = Hearing(
+            identity, Surroundings(endpoints=assembly.parties.endpoints, now_ms=clock.now_ms, revoked=revoked)
         )
+        self.network = self.hearing.network
         self.storage = StorageGuard(self.node, self.network.peers)
-        self.driver = Driver(TurnLoop(self.storage.turn, self._release), clock)
+        self.driver = self.hearing.driver = Driver(TurnLoop(self.storage.turn, self._release), clock)
         self.control = ControlServer(home.control_path, self.handle)
         self.gate = self._gate()
 
@@ -103,38 +100,10 @@ class NodeProcess:
         addresses = [place.rpc for place in cluster.places]
         return ClusterGate(cluster_anchor(cluster.genesis), addresses, keeper, clock_ms=SystemClock().now_ms)
 
-    # what the transport tells ---------------------------------------------------------------------------------------
-
-    async def on_frame(self, peer: bytes, frame: SessionFrame) -> None:
-        """See network.port.Listener."""
-        self.driver.put(net.HeardFrame(peer=peer, frame=frame, at_ms=self.clock.now_ms()))
-        if self.driver.loop.waiting > 2_000:
-            await asyncio.sleep(0)
-
-    def on_connected(self, peer: bytes) -> None:
-        """See network.port.Listener."""
-        self.driver.put(net.SawConnected(peer=peer, at_ms=self.clock.now_ms()))
-
-    def on_disconnected(self, peer: bytes) -> None:
-        """See network.port.Listener."""
-        self.driver.put(net.SawDisconnected(peer=peer, at_ms=self.clock.now_ms()))
-
-    def on_trouble(self, trouble: Trouble) -> None:
-        """See network.port.Listener."""
-        log.warning(
-            "network.trouble", code=trouble.code, reason=trouble.reason, host=trouble.host, peer=trouble.peer.hex()
-        )
-
     # what a turn hands out ------------------------------------------------------------------------------------------
 
     def _release(self, effect: Any) -> None:
         match effect:
-            case net.SendFrame():
-                self.network.send(effect.peer, effect.frame)
-            case net.Connect():
-                self.network.connect(effect.peer)
-            case net.Close():
-                self.network.close(effect.peer, effect.code, effect.reason)
             case SubmitNotary() if self.gate is not None:
                 self.gate.put(effect.id, effect.request)
             case WakeAt():
@@ -146,10 +115,8 @@ class NodeProcess:
                 self._refused(effect)
             case HeardTell():
                 log.info("notary.told", kind=effect.told.kind, subject=effect.told.subject.hex())
-            case net.Tell():
-                log.warning(
-                    "session.told", code=effect.code, reason=effect.reason, peer=effect.peer.hex(), **effect.values
-                )
+            case _:
+                self.hearing.release(effect)
 
     def _refused(self, effect: Refused) -> None:
         waiting = self._refusals.pop(id(effect.event), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -12,16 +11,14 @@ from interfirm.base.turn import TurnLoop
 from interfirm.node.control.server import ControlServer
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import read_passphrase
-from interfirm.node.network import types as net
-from interfirm.node.network.frames import SessionFrame
-from interfirm.node.network.port import Trouble
-from interfirm.node.network.tls import Surroundings, TlsNetwork
+from interfirm.node.network.tls import Surroundings
 from interfirm.node.notary_post import NotaryPost
 from interfirm.notary.abroad import Anchors
 from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.types import Asked
 from interfirm.runtime.clock import Clock, ScenarioClock
+from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.layout import NetworkLayout
 from interfirm.runtime.logs import log
 from interfirm.runtime.notaries import anchors_of
@@ -41,12 +38,13 @@ class NotaryProcess:
         others = Anchors(anchor for anchor in anchors_of(layout) if anchor.notary != layout.solo_id)
         self.notary = SoloNotary(home.folder / "notary.db", store.signer, layout.file.genesis, others)
         self.post = NotaryPost(SoloHost(self.notary))
-        self.driver = Driver(TurnLoop(self.post.turn, self._release), clock)
         identity = tls_identity(layout, home, store)
         revoked = Revocations(layout, identity, clock)
-        self.network = TlsNetwork(
-            identity, self, Surroundings(endpoints=self.parties.endpoints, now_ms=clock.now_ms, revoked=revoked)
+        self.hearing = Hearing(
+            identity, Surroundings(endpoints=self.parties.endpoints, now_ms=clock.now_ms, revoked=revoked)
         )
+        self.network = self.hearing.network
+        self.driver = self.hearing.driver = Driver(TurnLoop(self.post.turn, self.hearing.release), clock)
         self.control = ControlServer(home.control_path, self.handle)
 
     async def serve(self, ready: Callable[[], None]) -> None:
@@ -67,42 +65,9 @@ class NotaryProcess:
     def _register(self) -> None:
         """Enter every member of the network's file; entering again is harmless."""
         members = self.layout.file.members
-        asked = [Asked(requester=m.identity, request=m.registration_request(self.layout.notary_id)) for m in members]
+        asked = [Asked(requester=m.identity, request=m.registration_request(self.layout.solo_id)) for m in members]
         if asked:
             self.notary.submit_batch(asked, Instant(self.clock.now_ms()))
-
-    def _release(self, effect: Any) -> None:
-        match effect:
-            case net.SendFrame():
-                self.network.send(effect.peer, effect.frame)
-            case net.Connect():
-                self.network.connect(effect.peer)
-            case net.Close():
-                self.network.close(effect.peer, effect.code, effect.reason)
-            case net.Wake():
-                self.driver.wake_at(effect.at_ms)
-            case net.Tell():
-                log.warning("session.told", code=effect.code, reason=effect.reason, peer=effect.peer.hex())
-
-    async def on_frame(self, peer: bytes, frame: SessionFrame) -> None:
-        """See network.port.Listener."""
-        self.driver.put(net.HeardFrame(peer=peer, frame=frame, at_ms=self.clock.now_ms()))
-        if self.driver.loop.waiting > 2_000:
-            await asyncio.sleep(0)
-
-    def on_connected(self, peer: bytes) -> None:
-        """See network.port.Listener."""
-        self.driver.put(net.SawConnected(peer=peer, at_ms=self.clock.now_ms()))
-
-    def on_disconnected(self, peer: bytes) -> None:
-        """See network.port.Listener."""
-        self.driver.put(net.SawDisconnected(peer=peer, at_ms=self.clock.now_ms()))
-
-    def on_trouble(self, trouble: Trouble) -> None:
-        """See network.port.Listener."""
-        log.warning(
-            "network.trouble", code=trouble.code, reason=trouble.reason, host=trouble.host, peer=trouble.peer.hex()
-        )
 
     async def handle(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """One operation asked for over the control socket."""
