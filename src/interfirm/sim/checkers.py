@@ -23,8 +23,9 @@ from interfirm.ledger.types import ConsumeEntry
 from interfirm.node.flows.messages import ClaimsAsked
 from interfirm.node.flows.types import FlowMessage
 from interfirm.node.vault.types import StoredContract
+from interfirm.notary.types import Import, Lock
 from interfirm.sim.firm import ENDED_ANYHOW, SimFirm
-from interfirm.sim.notary import Acceptance
+from interfirm.sim.notary import Acceptance, Passage
 from interfirm.sim.people import People
 from interfirm.sim.world import World
 
@@ -45,6 +46,15 @@ class Evidence:
             firm.name: _contracts(self.world, firm) for firm in self.world.firms
         }
 
+        self.locks: dict[bytes, Passage] = {}
+        self.imports: dict[bytes, Passage] = {}
+        """What was locked, and what was imported, by lock id."""
+        for notary in self.world.notaries:
+            for passage in notary.passages.values():
+                if isinstance(passage.request, Lock):
+                    self.locks[passage.lock] = passage
+                elif isinstance(passage.request, Import):
+                    self.imports[passage.lock] = passage
         self.consumers = self._consumers()
         self.made = {
             ContractRef(name, node.action.index): node.action
@@ -54,14 +64,28 @@ class Evidence:
             if isinstance(node.action, Create)
         }
         """Every contract that exists or existed, as its builder made it."""
+        for lock in self.imports:
+            arrived = ContractRef(lock, 0)
+            if (made := self.made.get(self.origin(arrived))) is not None:
+                self.made[arrived] = made
+
+    def origin(self, ref: ContractRef) -> ContractRef:
+        """The ref under which a contract was made, before it moved."""
+        while (passage := self.imports.get(ref.transaction or b"")) is not None:
+            assert isinstance(passage.request, Import)
+            ref = passage.request.ref
+        return ref
 
     def _consumers(self) -> dict[ContractRef, list[bytes]]:
-        """The accepted transactions that consumed each contract."""
+        """The accepted transactions that consumed each contract, and the locks under which it went elsewhere."""
         found: dict[ContractRef, list[bytes]] = defaultdict(list)
         for name, acceptance in self.accepted.items():
             for entry in acceptance.request.entries:
                 if isinstance(entry, ConsumeEntry):
                     found[ContractRef(entry.ref.transaction or name, entry.ref.index)].append(name)
+        for lock, passage in self.imports.items():
+            assert isinstance(passage.request, Import)
+            found[passage.request.ref].append(lock)
         return found
 
     def vaults_of(self, identity: bytes) -> dict[ContractRef, StoredContract]:
@@ -77,13 +101,26 @@ class Evidence:
         return {ref: merged[ref] for ref in sorted(merged, key=_order)}
 
     def excused(self, firm: SimFirm, transaction: bytes | None) -> bool:
-        """Whether a firm may lack a transaction: a liar submitted it, and the firm signed nothing in it."""
+        """Whether a firm may lack a transaction: a liar submitted it, and the firm signed nothing in it.
+
+        So with a move that a liar had a part in and the firm did not confirm: who moves a contract tells where it went.
+        """
+        if transaction in self.imports:
+            return self._left_out(firm, transaction)
         acceptance = self.accepted.get(transaction or b"")
         if acceptance is None:
             return False
         by = self.world.firm_of(acceptance.requester)
         listed = {line.line.identity for line in acceptance.request.lines}
         return (by is None or not by.honest) and firm.identity not in listed
+
+    def _left_out(self, firm: SimFirm, lock: bytes) -> bool:
+        request, made = self.locks[lock].request, self.made[ContractRef(lock, 0)]
+        assert isinstance(request, Lock)
+        confirmers = request.opening.confirmers.parties
+        parties = {*made.informees, *confirmers}
+        honest = {each.identity for each in self.world.honest}
+        return firm.identity not in confirmers and not parties <= honest
 
 
 def single_spend(evidence: Evidence) -> Findings:
@@ -93,6 +130,10 @@ def single_spend(evidence: Evidence) -> Findings:
         for ref, names in evidence.consumers.items()
         if len(names) > 1
     ]
+    ends: dict[ContractRef, set[bytes]] = defaultdict(set)
+    for ref, names in evidence.consumers.items():
+        ends[evidence.origin(ref)].update(name for name in names if name in evidence.accepted)
+    found += [f"{_name(ref)} was consumed at several notaries" for ref, names in ends.items() if len(names) > 1]
     for ref in evidence.contracts():
         said = {vault[ref].consumer for vault in evidence.vaults.values() if ref in vault} - {None}
         if len(said) > 1:
@@ -107,10 +148,27 @@ def no_claim_twice(evidence: Evidence) -> Findings:
         for opening in acceptance.request.claims:
             made["hash", opening.owner, opening.claim].append((name, opening.entry))
     for ref, stored in evidence.contracts().items():
-        described = interpreter.describe(evidence.world.engine, stored.template, stored.payload, index=ref.index)
+        made_as = evidence.origin(ref)
+        described = interpreter.describe(evidence.world.engine, stored.template, stored.payload, index=made_as.index)
         for key in described.claims:
-            made["key", key.family, key.owner, key.alpha].append(ref)
-    return [f"a claim was made {len(by)} times" for by in made.values() if len(by) > 1]
+            made["key", key.family, key.owner, key.alpha].append(made_as)
+    return [f"a claim was made {len(set(by))} times" for by in made.values() if len(set(by)) > 1]
+
+
+def one_notary(evidence: Evidence) -> Findings:
+    """Each contract can be consumed at one notary, and at none only where it ended or a liar had a part in its lock."""
+    usable: dict[ContractRef, list[str]] = defaultdict(list)
+    ended = {evidence.origin(ref) for ref, names in evidence.consumers.items() if set(names) & evidence.accepted.keys()}
+    for ref in evidence.made:
+        for notary in evidence.world.notaries:
+            if notary.is_usable(ref):
+                usable[evidence.origin(ref)].append(notary.name)
+    found = [f"{_name(ref)} is usable at {', '.join(names)}" for ref, names in usable.items() if len(names) > 1]
+    honest = {firm.identity for firm in evidence.world.honest}
+    for ref, made in evidence.made.items():
+        if evidence.origin(ref) == ref and not usable[ref] and ref not in ended and set(made.informees) <= honest:
+            found.append(f"{_name(ref)} is usable nowhere")
+    return found
 
 
 def vaults_agree(evidence: Evidence) -> Findings:
@@ -141,7 +199,8 @@ def _disagreements(
         return
     if (own.template, own.payload, own.signatories) != (other.template, other.payload, other.signatories):
         yield f"{firm.name} holds another {other.template.name} {_name(ref)}"
-    unaware = own.consumer is None and evidence.excused(firm, consumer) and firm.identity not in own.signatories
+    bound = firm.identity in own.signatories and consumer not in evidence.imports
+    unaware = own.consumer is None and evidence.excused(firm, consumer) and not bound
     if own.consumer != consumer and not unaware:
         yield f"{firm.name} holds {other.template.name} {_name(ref)} as {own.status}, the notary differs"
 
@@ -211,6 +270,7 @@ class _Sight:
     """
 
     def __init__(self, evidence: Evidence) -> None:
+        self._origin = evidence.origin
         self._nodes: dict[ContractRef, Node] = {}
         self._parents: dict[ContractRef, Node | None] = {}
         self._shown: dict[bytes, set[ContractRef]] = defaultdict(set)
@@ -226,15 +286,16 @@ class _Sight:
                         for place in self._ancestry(ContractRef(name, node.action.index)) or [(name, node)]:
                             self._show(party, *place)
         for share in evidence.workload.shares:
-            self._disclosed[share.to].add(share.ref)
-            made = [(share.ref.transaction or b"", self._nodes[share.ref])]
-            for place in self._ancestry(share.ref) or made:
+            ref = evidence.origin(share.ref)
+            self._disclosed[share.to].add(ref)
+            made = [(ref.transaction or b"", self._nodes[ref])]
+            for place in self._ancestry(ref) or made:
                 self._show(share.to, *place)
 
         for receiver, asked in _claims_asked(evidence.world):
             own = [d.ref for d in asked.inputs if d.ref in evidence.vaults_of(receiver)]
             if own:  # asked to prove what a choice on its own contract claims: it sees what that uses
-                self._disclosed[receiver].update(d.ref for d in asked.inputs)
+                self._disclosed[receiver].update(d.origin for d in asked.inputs)
 
     def _place(self, name: bytes, node: Node, parent: Node | None) -> None:
         ref = ContractRef(name, node.action.index)
@@ -252,7 +313,7 @@ class _Sight:
                     continue
                 self._shown[party].add(place)
                 if not isinstance(node.action, Create):
-                    ref = ContractRef(node.action.ref.transaction or name, node.action.ref.index)
+                    ref = self._origin(ContractRef(node.action.ref.transaction or name, node.action.ref.index))
                     self._disclosed[party].add(ref)
                     waiting.extend(self._ancestry(ref))
 
@@ -307,6 +368,7 @@ def everyone_answered(evidence: Evidence) -> Findings:
 
 CHECKERS: dict[str, Callable[[Evidence], Findings]] = {
     "single spend": single_spend,
+    "one notary": one_notary,
     "no claim twice": no_claim_twice,
     "vaults agree": vaults_agree,
     "amounts conserved": amounts_conserved,

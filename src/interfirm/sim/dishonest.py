@@ -15,15 +15,17 @@ import msgspec
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.contracts.types import ContractRef
+from interfirm.ledger.moves import Terms
 from interfirm.ledger.types import Disclosure, LineOpening, Notarised, Passed, Shown, View
 from interfirm.node.flows import messages
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.machine import FlowEngine
 from interfirm.node.flows.types import Effect, Event, Outcome, SendMessage, SubmitNotary
+from interfirm.node.moves import Way
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract
-from interfirm.notary.types import Notarise
+from interfirm.notary.types import Finish, Import, Lock, Notarise, Unlock
 
 KEPT = 20
 """Messages it remembers in order to send them again."""
@@ -34,6 +36,7 @@ _BODIES: Any = (
     messages.Proposal | messages.SignedReply | messages.Declined | messages.Wanted | messages.Given
     | Outcome | messages.Dropped | messages.Delivery | messages.Shared | messages.ClaimsAsked
     | messages.ClaimsProved | messages.Taken | messages.HistoryWanted
+    | messages.LockAsked | messages.LockSigned | messages.Moved
 )  # fmt: skip
 
 
@@ -142,6 +145,16 @@ class LyingEngine(FlowEngine):
                 signature = body.signature
                 forged = msgspec.structs.replace(signature, signature=flip(signature.signature, random))
                 return messages.SignedReply(signature=forged)
+            case messages.LockAsked():
+                self._inject("lie: altered terms")
+                return msgspec.structs.replace(body, terms=alter_terms(body.terms, random))
+            case messages.LockSigned():
+                self._inject("lie: false signature")
+                forged = msgspec.structs.replace(body.signature, signature=flip(body.signature.signature, random))
+                return messages.LockSigned(signature=forged)
+            case messages.Moved() if body.way.moves:
+                self._inject("lie: altered move")
+                return messages.Moved(way=alter_way(body.way, random))
             case messages.ClaimsProved() if body.proofs:
                 self._inject("lie: false claim proof")
                 return messages.ClaimsProved(proofs=tuple(flip(proof, random) for proof in body.proofs))
@@ -151,9 +164,15 @@ class LyingEngine(FlowEngine):
 
     def _submit(self, effect: SubmitNotary) -> list[Effect]:
         try:
-            request = codec.decode(effect.request, Notarise)
+            request = codec.decode(effect.request, _REQUESTS)
         except Refusal:
             return [effect]
+        if not isinstance(request, Notarise):
+            self._inject("lie: altered move")
+            false = SubmitNotary(
+                id=effect.id, notary=effect.notary, request=codec.encode(alter_passage(request, self._random))
+            )
+            return [false, effect]
         if self._random.random() < 0.3:
             self._inject("lie: false signature")
             altered = forge_signature(request, self._random)
@@ -173,6 +192,9 @@ def spend_again(turn: Turn) -> None:
 
     turn.contract = never_spent  # type: ignore[method-assign]  # a liar's books
     turn.soft_lock = lambda refs, holder, until_ms, now_ms: None  # type: ignore[method-assign]  # a liar's books
+
+
+_REQUESTS: Any = Notarise | Lock | Import | Finish | Unlock
 
 
 # single lies, also for tests ------------------------------------------------------------------------------------------
@@ -274,6 +296,55 @@ def alter_history(history: tuple[Notarised, ...], random: Random) -> tuple[Notar
         case "view":
             item = item.replace(view=alter_view(item.view, random))
     return (*history[:place], item, *history[place + 1 :])
+
+
+def alter_terms(terms: Terms, random: Random) -> Terms:
+    """Terms of a lock that say something else than the contract allows."""
+    match random.choice(("origin", "to", "until", "commitment", "ref")):
+        case "until":
+            return terms.replace(until=terms.until.plus_ms(random.choice((-1, 1)) * 10**9))
+        case "ref":
+            return terms.replace(ref=ContractRef(terms.ref.transaction, terms.ref.index + 1))
+        case part:
+            return terms.replace(**{part: flip(getattr(terms, part), random)})
+
+
+def alter_way(way: Way, random: Random) -> Way:
+    """A way with a step left out, doubled, with another's receipt, or to somewhere else."""
+    place = random.randrange(len(way.moves))
+    move = way.moves[place]
+    match random.choice(("drop", "double", "receipts", "to", "made")):
+        case "drop":
+            return way.replace(moves=(*way.moves[:place], *way.moves[place + 1 :]))
+        case "double":
+            return way.replace(moves=(*way.moves[: place + 1], *way.moves[place:]))
+        case "receipts":
+            move = move.replace(lock_receipt=move.import_receipt, import_receipt=move.lock_receipt)
+        case "to":
+            move = move.replace(to=flip(move.to, random))
+        case "made":
+            return way.replace(made=ContractRef(way.made.transaction, way.made.index + 1))
+    return way.replace(moves=(*way.moves[:place], move, *way.moves[place + 1 :]))
+
+
+def alter_passage(request: Lock | Import | Finish | Unlock, random: Random) -> Lock | Import | Finish | Unlock:
+    """A request of a move with other terms, another's signature, or a receipt that proves nothing."""
+    match request:
+        case Lock():
+            changes: list[dict[str, Any]] = [
+                {"to": flip(request.to, random)}, {"until": request.until.plus_ms(10**9)},
+                {"signatures": request.signatures[:-1]}, {"nonce": flip(request.nonce, random)},
+            ]  # fmt: skip
+        case Import():
+            changes = [
+                {"receipt": flip(request.receipt, random)}, {"until": request.until.plus_ms(10**9)},
+                {"commitment": flip(request.commitment, random)}, {"nonce": flip(request.nonce, random)},
+            ]  # fmt: skip
+        case Finish():
+            changes = [{"receipt": flip(request.receipt, random)}, {"lock": flip(request.lock, random)}]
+        case Unlock():
+            changes = [{"statement": flip(request.statement, random)}, {"lock": flip(request.lock, random)}]
+    return request.replace(**random.choice(changes))
 
 
 def alter_request(request: Notarise, random: Random) -> Notarise:

@@ -9,14 +9,29 @@ from typing import Any
 from interfirm.base.time import Instant
 from interfirm.base.turn import TurnLoop
 from interfirm.base.values import Value
+from interfirm.contracts.types import ContractRef
+from interfirm.ledger.moves import lock_id
 from interfirm.node.network import types as net
 from interfirm.node.notary_post import NotaryPost
 from interfirm.notary.abroad import Anchors
+from interfirm.notary.moves.machine import id_of
 from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.solo.notary import SoloNotary
-from interfirm.notary.types import Asked, Done, Notarise, Register
+from interfirm.notary.types import (
+    Ask,
+    Asked,
+    Done,
+    Finish,
+    Import,
+    Lock,
+    Notarise,
+    Register,
+    Said,
+    Unlock,
+    ref_key,
+)
 from interfirm.notary.uniqueness.machine import transaction_of
-from interfirm.notary.wire import Handled, decode_answer, decode_request
+from interfirm.notary.wire import Handled, decode_answer, decode_request, expect
 from interfirm.sim.parties import Notary, Population
 from interfirm.sim.process import Killed, Process, Surroundings
 
@@ -32,8 +47,17 @@ class Acceptance(Value, frozen=True):
     request: Notarise
 
 
+class Passage(Value, frozen=True):
+    """A request of a move that a notary said yes to, and who brought it first."""
+
+    notary: bytes
+    lock: bytes
+    requester: bytes
+    request: Lock | Import | Finish | Unlock
+
+
 class SimNotary(Process):
-    """See the module. `accepted` is what it answered with a receipt, as seen from outside, for the checkers."""
+    """See the module. `accepted` and `passages` are what it said yes to, as seen from outside, for the checkers."""
 
     solo: SoloNotary
 
@@ -41,6 +65,7 @@ class SimNotary(Process):
         super().__init__(notary.name, notary.identity, around)
         self.notary = notary
         self.accepted: dict[bytes, Acceptance] = {}
+        self.passages: dict[bytes, Passage] = {}
         self._population = population
         self._path = path
         self._doom = ""
@@ -91,6 +116,28 @@ class SimNotary(Process):
             name = transaction_of(request)
             kept = Acceptance(notary=self.notary.id, transaction=name, requester=requester, request=request)
             self.accepted.setdefault(name, kept)
+        elif isinstance(request, Lock | Import | Finish | Unlock):
+            lock = self._lock_of(request)
+            passage = Passage(notary=self.notary.id, lock=lock, requester=requester, request=request)
+            self.passages.setdefault(answered.id, passage)
+
+    def _lock_of(self, request: Lock | Import | Finish | Unlock) -> bytes:
+        match request:
+            case Lock():
+                return id_of(request, self.notary.id)
+            case Import():
+                return lock_id(
+                    request.origin, request.ref, self.notary.id, request.until, request.nonce, request.commitment
+                )
+            case Finish() | Unlock():
+                return request.lock
+
+    def is_usable(self, ref: ContractRef) -> bool:
+        """Whether a contract can be consumed here now, by the notary's own word; nobody is killed by being asked."""
+        self._doom = ""
+        question = Asked(requester=self.identity, request=Ask(kind="unspent", subject=ref_key(ref)))
+        (answered,) = self.solo.submit_batch([question], Instant(self.clock_ms())).answers
+        return expect(answered, Said).answer is True
 
     def _release(self, effect: Any) -> None:
         if isinstance(effect, net.Wake):
