@@ -57,7 +57,7 @@ def test_a_notary_that_gives_a_claim_twice_is_found(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_node_that_does_not_record_consumption_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Books, "_consume", lambda books, turn, verified: None)
+    monkeypatch.setattr(Books, "_consume", lambda books, turn, verified, now_ms: None)
     worlds_until("vaults agree", faults="none", seeds=range(2))
 
 
