@@ -176,6 +176,28 @@ def revoke(
     )
 
 
+@app.command("add-notary")
+def add_notary(
+    kind: Annotated[str, typer.Argument(help="cluster or solo.")],
+    validators: Annotated[int, typer.Option(min=1, help="How many a cluster has.")] = 7,
+) -> None:
+    """Give the network a second notary; facts move there with `interfirm contracts move`.
+
+    Processes that run are stopped and started again, because each of them has to know the new notary.
+    """
+    layout = session.layout()
+    ran = notaries.running(layout)
+    scenario_ms = None if layout.file.scenario_ms is None else notaries.time_ms(layout)
+    layout.add_notary(kind, validators=validators, scenario_ms=scenario_ms)
+    if ran:
+        supervise.stop(layout.homes()[::-1])
+        notaries.start_all(layout, told=_told)
+    session.show(
+        {"notaries": list(layout.file.notaries), "notary": layout.notary_id.hex()},
+        lambda d: f"notaries: {', '.join(d['notaries'])}; new facts live at the first",
+    )
+
+
 def tell_members(layout: NetworkLayout) -> list[str]:
     """Have every running process read the network's file again; the names of those told."""
     told = []

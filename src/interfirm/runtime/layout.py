@@ -251,6 +251,19 @@ class NetworkLayout:
         self.save(self.file.replace(members=(*self.file.members, member)))
         return self.home(member)
 
+    def add_notary(self, kind: str, *, validators: int = 7, scenario_ms: int | None = None) -> None:
+        """Give the network its second notary; new facts go on to live at the first.
+
+        `scenario_ms` is where a scenario's clock stands. Raises Refusal `network.notary` for one that it has or that
+        there is not, and those of `new_network` for a cluster.
+        """
+        if kind not in (SOLO, CLUSTER) or kind in self.file.notaries:
+            raise Refusal("network.notary", "a network has a solo notary, a cluster, or both", notary=kind[:40],
+                          notaries=list(self.file.notaries))  # fmt: skip
+        if kind == CLUSTER:
+            _make_cluster(self.folder, self.file.name, self.file.genesis, validators, scenario_ms)
+        self.save(self.file.replace(notaries=(*self.file.notaries, kind)))
+
     def registrar(self) -> Signer:
         """The key that enters organisations, which a development network keeps beside it."""
         return Authority.open(self.authority_folder, _passphrase(self.authority_folder)).registrar
@@ -328,13 +341,7 @@ def _write_network(folder: Path, firms: list[tuple[str, str]], plan: _Plan, vali
     store = _new_keys(folder / "notary")
     genesis = Genesis(network=network, registrar=registrar, key=store.public, label=f"{name} notary")
     if CLUSTER in plan.notaries:
-        from interfirm.notary.cometbft.types import Neighbour
-        from interfirm.runtime.cluster import free_first_address, new_cluster  # other networks do without
-
-        solo = Neighbour(notary=notary_id(genesis), network=network, key=genesis.key)
-        new_cluster(folder / CLUSTER, network=network, registrar=registrar, label=f"{name} cluster",
-                    validators=validators, neighbours=(solo,), scenario_ms=plan.scenario_ms,
-                    first_address=free_first_address(validators))  # fmt: skip
+        _make_cluster(folder, name, genesis, validators, plan.scenario_ms)
     file = NetworkFile(
         format=FORMAT, name=name, genesis=genesis, notary=_NOBODY, members=(), scenario_ms=plan.scenario_ms,
         modules=plan.modules, notaries=plan.notaries,
@@ -347,6 +354,19 @@ def _write_network(folder: Path, firms: list[tuple[str, str]], plan: _Plan, vali
     if len({m.slug for m in members}) != len(members):
         raise Refusal("firm.exists", "two firms have one name", firms=[m.slug for m in members])
     NetworkLayout(folder, file).save(file.replace(notary=notary, members=tuple(members)))
+
+
+def _make_cluster(folder: Path, name: str, genesis: Genesis, validators: int, scenario_ms: int | None) -> None:
+    """A cluster in its place, which takes the word of the network's solo notary."""
+    from interfirm.notary.cometbft.types import Neighbour
+    from interfirm.runtime.cluster import free_first_address, new_cluster  # other networks do without
+
+    solo = Neighbour(notary=notary_id(genesis), network=genesis.network, key=genesis.key)
+    new_cluster(
+        folder / CLUSTER, network=genesis.network, registrar=genesis.registrar, label=f"{name} cluster",
+        validators=validators, neighbours=(solo,), scenario_ms=scenario_ms,
+        first_address=free_first_address(validators),
+    )  # fmt: skip
 
 
 def _make_member(folder: Path, slug: str, legal: tuple[str, str], made: _Made) -> Member:

@@ -1,0 +1,134 @@
+"""Contracts move between a solo notary and a cluster of real engines, and stay where they were when it is silent."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.networks import asker, eventually
+
+from interfirm.base.time import Instant
+from interfirm.runtime import engine, notaries, supervise
+from interfirm.runtime.layout import Home, NetworkLayout, new_network
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
+    ),
+]
+FIRMS = (("Halden Retail BV", "BE0812345603"), ("Kern Logistics NV", "BE0543210955"))
+SOON_MS = 25_000
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkLayout]:
+    """Two firms and a solo notary, to which a cluster of one validator was added while they ran."""
+    folder: Path = tmp_path_factory.mktemp("moves") / "network"
+    layout = new_network(folder, FIRMS, name="test", at_ms=time.time_ns() // 1_000_000)
+    try:
+        notaries.start_all(layout)
+        layout.add_notary("cluster", validators=1)
+        supervise.stop(layout.homes()[::-1])
+        notaries.start_all(layout)
+        yield layout
+    finally:
+        notaries.stop_all(layout)
+
+
+def held(home: Home, ref: str) -> dict[str, Any]:
+    found: dict[str, Any] = asker(home).call("contracts.show", {"ref": ref})
+    return found
+
+
+def ended(home: Home, operation: str, **arguments: Any) -> dict[str, Any]:
+    found: dict[str, Any] = asker(home).call(operation, arguments)["flow"]
+    return found
+
+
+def done(home: Home, operation: str, **arguments: Any) -> Any:
+    flow = ended(home, operation, **arguments)
+    assert flow["state"] == "done", flow
+    return flow["result"]
+
+
+def cash(network: NetworkLayout) -> str:
+    owner, issuer = (network.firm(name) for name, _ in FIRMS)
+    fields = {"issuer": issuer.member.name, "owner": owner.member.name, "amount": "10.00 EUR"}
+    made = done(issuer, "create", template="cash.Cash", fields=fields)["transaction"]
+    ref = f"{made}:0"
+    eventually(lambda: asker(owner).call("contracts.list", {"template": "Cash"})["contracts"] or None, "the cash")
+    return ref
+
+
+def of_both(network: NetworkLayout) -> str:
+    """A contract that both must agree to move."""
+    owner, issuer = (network.firm(name) for name, _ in FIRMS)
+    request = {
+        "ref": cash(network), "choice": "redeem", "request": "redeem", "wait_ms": 1_000,
+        "arguments": {"account": "00" * 32, "end_to_end_id": "E-1"},
+    }  # fmt: skip
+    asker(owner).call("exercise", request)
+    (item,) = eventually(lambda: asker(issuer).call("inbox.list", {})["inbox"] or None, "the question")
+    asker(issuer).call("inbox.decide", {"id": item["id"], "approve": True})
+    flow = eventually(
+        lambda: found if (found := ended(owner, "exercise", **request))["state"] == "done" else None, "the redemption"
+    )
+    return f"{flow['result']['transaction']}:1"
+
+
+def arrived(home: Home, ref: str) -> dict[str, Any] | None:
+    listed = asker(home).call("contracts.list", {"template": "Cash", "status": "all", "limit": 1000})["contracts"]
+    return next((each for each in listed if each["ref"] == ref), None)
+
+
+def test_a_contract_moves_to_the_cluster_is_used_there_and_moves_back(network: NetworkLayout) -> None:
+    owner, issuer = (network.firm(name) for name, _ in FIRMS)
+    there = "{}:{}".format(*done(owner, "contracts.move", ref=cash(network), to="cluster")["ref"])
+    assert held(owner, there)["notary"] == "test cluster"
+    eventually(lambda: arrived(issuer, there), "the issuer's knowledge of the move")
+    done(owner, "exercise", ref=there, choice="divide", arguments={"amounts": ["4.00 EUR", "6.00 EUR"]})
+    (small,) = [
+        each["ref"]
+        for each in asker(owner).call("contracts.list", {"template": "Cash", "notary": "cluster"})["contracts"]
+        if each["fields"]["amount"]["amount"] == "4.00"
+    ]
+    back = "{}:{}".format(*done(owner, "contracts.move", ref=small, to="solo")["ref"])
+    shown = held(owner, back)
+    assert (shown["notary"], shown["status"], [step["status"] for step in shown["moves"]]) == (
+        "test notary", "active", ["moved"],
+    )  # fmt: skip
+    spent = done(owner, "exercise", ref=back, choice="divide", arguments={"amounts": ["1.00 EUR", "3.00 EUR"]})
+    eventually(lambda: arrived(issuer, f"{spent['transaction']}:1"), "the issuer's knowledge of what was done with it")
+
+
+def test_what_a_silent_cluster_did_not_take_in_time_is_unlocked_by_a_proof_of_its_state(network: NetworkLayout) -> None:
+    owner, issuer = (network.firm(name) for name, _ in FIRMS)
+    ref = of_both(network)
+    supervise.stop([issuer])  # the cluster answers the first question, and then there is nobody to sign
+    until = time.time_ns() // 1_000_000 + SOON_MS
+    request = {"ref": ref, "to": "cluster", "until": str(Instant(until)), "request": "move", "wait_ms": 200}
+
+    def waits_for(step: str) -> bool | None:
+        flow = ended(owner, "contracts.move", **request)
+        assert flow["state"] in ("waiting", "running"), flow
+        return any(each["name"] == step and each["state"] == "running" for each in flow["steps"]) or None
+
+    eventually(lambda: waits_for("Gather signatures"), "the cluster's answer")
+    notaries._stop_cluster(network)
+    supervise.start(network, [issuer])
+    eventually(lambda: held(owner, ref)["status"] == "locked" or None, "the lock")
+    while time.time_ns() // 1_000_000 < until:
+        time.sleep(0.2)
+    notaries.start(network)
+    flow = eventually(
+        lambda: found if (found := ended(owner, "contracts.move", **request))["state"] == "refused" else None,
+        "the end of the move", within_s=120,
+    )  # fmt: skip
+    assert flow["result"]["code"] == "move.undone"
+    assert held(owner, ref)["status"] == "active"
+    eventually(lambda: held(issuer, ref)["status"] == "active" or None, "the other confirmer's knowledge", within_s=120)
