@@ -83,6 +83,10 @@ class MultiStore:
         """How many keys a space holds at the last height and those kept before."""
         return len(self._tries[space])
 
+    def holds(self, space: str, key: bytes) -> bool:
+        """Whether a stored key is there at the last height."""
+        return key in self._tries[space]
+
     def apply(self, height: int, changes: Changes) -> bytes:
         """Make a height's changes, by keys as stored (`Layout.stored`); returns its app hash."""
         assert height > self.height, "heights ascend"

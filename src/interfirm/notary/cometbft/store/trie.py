@@ -69,6 +69,19 @@ class Trie:
         """How many keys it holds at the heights kept, without the sentinel."""
         return len(self.keys) - 1
 
+    def __contains__(self, key: bytes) -> bool:
+        """Whether a key is there at the last height."""
+        child, bits, size = self._child, self._bits, len(key)
+        node = child[0]
+        while node > 0:
+            bit = bits[node]
+            byte = bit >> 4
+            place = node + node
+            if byte < size and (256 | key[byte]) >> 8 - (bit & 15) & 1:
+                place += 1
+            node = child[place]
+        return self.keys[~node] == key
+
     @property
     def bytes_held(self) -> int:
         """What its nodes and keys take in memory, in bytes, without what its versions keep."""
