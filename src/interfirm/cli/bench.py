@@ -14,23 +14,29 @@ from interfirm.base.errors import Refusal
 from interfirm.cli import session
 
 NAMES = ("transaction", "notary", "flow", "contract", "memory", "vault", "store", "receipts")
+SOLO, COMETBFT = "solo", "cometbft"
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
 
 
 def bench(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}, or all.")],
-    host: Annotated[str, typer.Option(help="The notary's host, for `bench notary`.")] = "solo",
+    host: Annotated[str, typer.Option(help="The notary's host, for `bench notary`: solo or cometbft.")] = SOLO,
+    validators: Annotated[int, typer.Option(help="Validators of the cluster, with --host cometbft.")] = 7,
+    seconds: Annotated[float, typer.Option(help="About how long each part of a cluster's run takes.")] = 10.0,
     quick: Annotated[bool, typer.Option("--quick", help="Small counts, to see that it runs.")] = False,
 ) -> None:
     """Run a benchmark; figures are ratios to a peer or limit that runs beside it."""
-    if host != "solo":
-        raise Refusal("bench.host", "this host is not built yet", host=host, hosts=["solo"])
+    if host not in (SOLO, COMETBFT) or (host == COMETBFT and name != "notary"):
+        raise Refusal("bench.host", "there is no such host, or this benchmark has none", host=host, name=name)
     names = NAMES if name == "all" else (name,)
     found: list[dict[str, Any]] = []
     for each in names:
         if each not in NAMES:
             raise typer.BadParameter(f"there is no benchmark {each}; one of {', '.join(NAMES)}")
-        found.append(load(each).run(quick=quick))
+        if host == COMETBFT:
+            found.append(load("cluster").run(quick=quick, validators=validators, seconds=seconds))
+        else:
+            found.append(load(each).run(quick=quick))
     if session.options.json:
         session.show(found[0] if len(found) == 1 else {"benchmarks": found})
     else:
