@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from interfirm.base.errors import Refusal
-from interfirm.runtime import supervise
+from interfirm.runtime import notaries
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 
@@ -43,10 +43,10 @@ def network(folder: Path, firms: tuple[tuple[str, str], ...] = FIRMS, **more: An
     """A running network in a folder, stopped at the end whatever happens."""
     layout = new_network(folder, firms, name="test", at_ms=time.time_ns() // 1_000_000, **more)
     try:
-        supervise.start(layout, layout.homes())
+        notaries.start_all(layout)
         yield layout
     finally:
-        supervise.stop(layout.homes()[::-1])
+        notaries.stop_all(layout)
 
 
 def asker(home: Home) -> Asker:

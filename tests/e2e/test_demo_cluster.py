@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from decimal import Decimal
@@ -13,14 +12,13 @@ from typing import Any
 
 import pytest
 from tests.e2e.networks import answer, command, eventually
+from tests.support.cluster import needs_engine
 
-from interfirm.runtime import engine, notaries
+from interfirm.runtime import notaries
 from interfirm.runtime.cluster_status import status_of
 from interfirm.runtime.layout import NetworkLayout
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
-)
+pytestmark = needs_engine
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
-from tests.support.cluster import RunningCluster, running_cluster
+from tests.support.cluster import RunningCluster, needs_engine, running_cluster
 from tests.unit.notary.notaries import A, B, Org, create, exercise
 
 from interfirm.base import codec
@@ -22,9 +22,7 @@ from interfirm.notary.uniqueness.machine import transaction_of
 from interfirm.runtime import engine
 from interfirm.runtime.cluster_join import add_node, header_of
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
-)
+pytestmark = needs_engine
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support.byzantine import GARBAGE
-from tests.support.cluster import HandledCluster, handled_cluster
+from tests.support.cluster import HandledCluster, handled_cluster, needs_engine
 from tests.support.links import Links
 from tests.unit.notary.notaries import A, B, Org, create, exercise
 
@@ -20,13 +20,10 @@ from interfirm.contracts.types import ContractRef
 from interfirm.notary.cometbft.client import ClusterClient
 from interfirm.notary.cometbft.rpc import Rpc
 from interfirm.notary.types import Done, Refused
-from interfirm.runtime import engine
 from interfirm.runtime.cluster_run import APPLICATION, ENGINE
 from interfirm.runtime.cluster_status import STANDS_AFTER_MS
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
-)
+pytestmark = needs_engine
 NAMES = [f"node{n}" for n in range(7)]
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 
 import pytest
-from tests.support.cluster import RunningCluster, now, running_cluster
+from tests.support.cluster import RunningCluster, needs_engine, now, running_cluster
 from tests.support.matrix import NAMES, SUBSETS, Host, carry_out
 from tests.unit.notary.notaries import NOW, ORGS, A, Ledger, Notary
 
@@ -14,7 +13,6 @@ from interfirm.base.time import Instant
 from interfirm.notary.abroad import Anchors, anchor_of
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.types import Answer, Asked, Notarise
-from interfirm.runtime import engine
 
 
 class Pure:
@@ -58,7 +56,7 @@ class Cluster:
         return self.cluster.settled(*requests).answers
 
 
-@pytest.fixture(scope="module", params=["pure", "solo", "cometbft"])
+@pytest.fixture(scope="module", params=["pure", "solo", pytest.param("cometbft", marks=needs_engine)])
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     folder = tmp_path_factory.mktemp("matrix")
     if request.param == "pure":
@@ -71,8 +69,6 @@ def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         notary.submit_batch(asked, NOW)
         yield Solo(notary, Ledger(pure.id))
         notary.close()
-    elif shutil.which("go") is None and not engine.engine_path().exists():
-        pytest.skip("needs the engine, or Go to build it")
     else:
         with running_cluster(folder, 1) as cluster:
             yield Cluster(cluster)

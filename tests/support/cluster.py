@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.links import Links
 from tests.unit.notary.notaries import NETWORK, ORGS, REGISTRAR, A, Ledger, Org
 
@@ -27,6 +29,13 @@ from interfirm.runtime.cluster import SOCKET, ClusterLayout, new_cluster
 from interfirm.runtime.cluster_run import APPLICATION, ENGINE, last_lines, log_path, pid_path
 from interfirm.runtime.cluster_status import ClusterStatus, ValidatorStatus, status_of
 
+needs_engine = [
+    pytest.mark.skipif(
+        shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
+    ),
+    pytest.mark.xdist_group("engine"),
+]
+"""Of a file whose tests run real engines: skipped where none can be had; they take turns (tests/conftest.py)."""
 ROOT = Path(__file__).resolve().parents[2]
 HOUR_MS = 3_600_000
 PATIENCE_S = 60.0

@@ -22,7 +22,7 @@ from interfirm.runtime import supervise
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import SOLO, NetworkLayout
 
-CLUSTER_START_S = 60.0
+CLUSTER_START_S = 180.0
 LIFE_MS = 60_000
 
 

@@ -14,7 +14,7 @@ from interfirm.base.errors import Refusal
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 15.0
 
 
