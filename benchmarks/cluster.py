@@ -70,6 +70,7 @@ IN_FLIGHT_S = 2.0
 """What is under way in a flood, in seconds of the rate to be expected: some blocks."""
 BEHIND_MAX = 4
 """A machine that takes less than is offered has at most so many times the seconds' work to do, or envelopes expire."""
+FLOODS_MAX = 3
 PILOT = 256
 """Notarisations by which the rate to be expected is found."""
 LIFE_MS = 90_000
@@ -307,16 +308,18 @@ def measured(
     machines: Machines, make: Callable[[int], list[Offer]], accepted_in: AcceptedIn, *, seconds: float, per_s: float
 ) -> Figures:
     """A flood of about so many seconds, then a steady offer of as long; `make` gives offers for so many to count."""
-    pilot = flood(machines.addresses, make(PILOT), accepted_in, in_flight=PILOT)
-    count = max(PILOT, int(pilot["per_s"] * seconds))
-    offers, before = make(count), machines.processor_s()
-    found = flood(machines.addresses, offers, accepted_in, in_flight=max(PILOT, int(pilot["per_s"] * IN_FLIGHT_S)))
-    after = machines.processor_s()
+    found = flood(machines.addresses, make(PILOT), accepted_in, in_flight=PILOT)
+    for _ in range(FLOODS_MAX):  # a flood that ended too soon says how long the next one has to be
+        rate = found["per_s"]
+        count = max(PILOT, int(rate * seconds))
+        offers, before = make(count), machines.processor_s()
+        found = flood(machines.addresses, offers, accepted_in, in_flight=max(PILOT, int(rate * IN_FLIGHT_S)))
+        after = machines.processor_s()
+        if found["seconds"] > seconds / 2:
+            break
     found |= {f"{part}_cpu_us": (after[part] - before[part]) * 1e6 / count for part in after}
     found["cpu_us"] = sum(after[part] - before[part] for part in after) * 1e6 / count
-    steady = (
-        min(per_s, found["per_s"] * BEHIND_MAX) * seconds
-    )  # what a slow machine has left to do stays within patience
+    steady = min(per_s, found["per_s"] * BEHIND_MAX) * seconds
     found |= offered(machines.addresses, make(max(MANY, int(steady))), per_s=per_s)
     return found | {f"{part}_mb": size for part, size in machines.memory_mb().items()}
 
