@@ -35,6 +35,7 @@ from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.machine import ENDED, FlowEngine
 from interfirm.node.flows.messages import HistoryWanted, PrivateValue
 from interfirm.node.flows.moves import MoveArguments
+from interfirm.node.flows.recovery import RebuildArguments
 from interfirm.node.flows.store import FlowStore
 from interfirm.node.flows.types import (
     JOURNAL_VERSION,
@@ -205,9 +206,21 @@ class MovesScene(Scene):
             ref=self._exercise(self.supplier, self._create(self._cash(900))), to=other))  # fmt: skip
 
 
-KINDS = {"moves": ("change-notary", "sign-lock", "take-move")}
+class RecoveryScene(MovesScene):
+    """The lender asks everybody again for what it shares with them."""
+
+    name = "recovery"
+
+    def play(self) -> None:
+        """See the class."""
+        super().play()
+        peers = (self.supplier.identity, self.debtor.identity)
+        self._ask(self.lender, "rebuild", RebuildArguments(peers=peers))
+
+
+KINDS = {"moves": ("change-notary", "sign-lock", "take-move"), "recovery": ("rebuild", "give-moves")}
 """The flows that are recorded in a world of their own; all others are in the first."""
-SCENES: tuple[type[Scene], ...] = (Scene, MovesScene)
+SCENES: tuple[type[Scene], ...] = (Scene, MovesScene, RecoveryScene)
 
 
 def eur(minor: int) -> Money:

@@ -1,4 +1,4 @@
-"""Operations about where contracts live: moving them from one notary to another."""
+"""Operations about where contracts live, and about what was lost: moves, recovery, what binds an organisation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import Any
 import msgspec
 
 from interfirm.base.errors import Refusal
+from interfirm.contracts.language import Party
 from interfirm.node.desk import Answer, Desk, Operation, Start
 from interfirm.node.flows.moves import CHANGE, MoveArguments
+from interfirm.node.flows.recovery import RebuildArguments
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.forms import read_instant, ref_of
+from interfirm.node.vault.types import StoredContract
+
+SILENT_MS = 60_000
+"""How long a member that does not answer is waited for."""
 
 
 def _move(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -22,6 +28,41 @@ def _move(desk: Desk, arguments: dict[str, Any]) -> Answer:
         until_ms=None if until is None else _instant(until), note=str(arguments.get("note", "")),
     )  # fmt: skip
     return Start(event=AskedFlow(id=desk.request_id(arguments), kind=CHANGE, arguments=msgspec.msgpack.encode(asked)))
+
+
+def _rebuild(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Ask members (`from`; all without it) for all that they share with this node, and notaries what is unspent."""
+    named = [desk.names.identity_of(str(name)) for name in arguments.get("from") or ()]
+    peers = named or [each for each in desk.names.organisations() if each != desk.me]
+    asked = RebuildArguments(peers=tuple(peers), wait_ms=int(arguments.get("silent_ms", SILENT_MS)))
+    return Start(
+        event=AskedFlow(id=desk.request_id(arguments), kind="rebuild", arguments=msgspec.msgpack.encode(asked))
+    )
+
+
+def _binding(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """The contracts in use that bind this organisation, or on which it may make a choice."""
+    found = []
+    with desk.vault.read() as turn:
+        for code in desk.engine.templates():
+            for status in ("active", "locked"):
+                after: str | None = None
+                while True:
+                    page = turn.contracts_of(code.id, status=status, after=after, limit=500)
+                    found += [desk.shown(row) | {"as": roles} for row in page.rows if (roles := _roles(desk, row))]
+                    after = page.next_cursor
+                    if after is None:
+                        break
+    return {"contracts": found}
+
+
+def _roles(desk: Desk, stored: StoredContract) -> list[str]:
+    """What this organisation is to a contract: `signatory`, `controller`."""
+    code = desk.engine.template(stored.template)
+    contract = code.read(stored.payload, stored.created_as.transaction)
+    by = {name for chosen in code.choices.values() for name in chosen.declared.by}
+    controls = any(getattr(contract, name, None) == Party(desk.me) for name in by)
+    return ["signatory"] * (desk.me in stored.signatories) + ["controller"] * controls
 
 
 def _text(arguments: Mapping[str, Any], name: str) -> str:
@@ -38,5 +79,9 @@ def _instant(value: Any) -> int:
         raise Refusal("form.value", "a time is ISO 8601 with a zone", field="until", value=str(value)[:80]) from error
 
 
-OPERATIONS: dict[str, Operation] = {"contracts.move": _move}
+OPERATIONS: dict[str, Operation] = {
+    "contracts.move": _move,
+    "contracts.binding": _binding,
+    "recover.all": _rebuild,
+}
 """See the module; the composition root adds them to a desk's own."""

@@ -42,6 +42,9 @@ class Names(typing.Protocol):
     def registration_of(self, identity: bytes) -> str:
         """The registration number of an identity; Refusal `directory.unknown`."""
 
+    def organisations(self) -> list[bytes]:
+        """The identity ids of all members, notaries aside."""
+
     def notary_of(self, name: str) -> bytes:
         """The id of a notary by its name, kind or id; Refusal `directory.notary`."""
 

@@ -67,6 +67,10 @@ class Member(Value, frozen=True):
     """The registrar's signature that enters it into the notary's registry."""
     own: bytes
     """The organisation's own signature over the same."""
+    left_ms: int = 0
+    """When it left the network; 0 for a member."""
+    revocation: bytes = b""
+    """The registrar's signature that ends its power to sign, once it left."""
 
     def registration_request(self, home: bytes) -> Register:
         """What enters this organisation into a notary's registry."""

@@ -79,6 +79,10 @@ class Parties:
                 return identity
         raise Refusal("directory.unknown", "this organisation is not in the network", name=str(name)[:200])
 
+    def organisations(self) -> list[bytes]:
+        """See forms.Names; those that left are none any more."""
+        return [member.identity for member in self._layout.file.members if not member.left_ms]
+
     def notary_of(self, name: str) -> bytes:
         """See forms.Names: `solo` or `cluster`, the notary's name, or its id in hex."""
         wanted = str(name).strip().lower()

@@ -134,6 +134,10 @@ class AnchorNames:
         """Nobody is looked up by name here."""
         raise Refusal("directory.unknown", "a trust anchor names organisations for reading only", name=name[:200])
 
+    def organisations(self) -> list[bytes]:
+        """Nobody is a member here."""
+        return []
+
     def notary_of(self, name: str) -> bytes:
         """See node.forms.Names."""
         raise Refusal("directory.notary", "a reader of proofs asks no notary", notary=name[:200])

@@ -36,6 +36,7 @@ _BODIES: Any = (
     messages.Proposal | messages.SignedReply | messages.Declined | messages.Wanted | messages.Given
     | Outcome | messages.Dropped | messages.Delivery | messages.Shared | messages.ClaimsAsked
     | messages.ClaimsProved | messages.Taken | messages.HistoryWanted
+    | messages.TransactionsGiven | messages.MovesGiven
     | messages.LockAsked | messages.LockSigned | messages.Moved
 )  # fmt: skip
 
@@ -145,6 +146,12 @@ class LyingEngine(FlowEngine):
                 signature = body.signature
                 forged = msgspec.structs.replace(signature, signature=flip(signature.signature, random))
                 return messages.SignedReply(signature=forged)
+            case messages.TransactionsGiven() if body.deliveries:
+                self._inject("lie: less or other than there was")
+                return alter_given(body, random)
+            case messages.MovesGiven() if body.ways:
+                self._inject("lie: altered move")
+                return msgspec.structs.replace(body, ways=tuple(alter_way(way, random) for way in body.ways))
             case messages.LockAsked():
                 self._inject("lie: altered terms")
                 return msgspec.structs.replace(body, terms=alter_terms(body.terms, random))
@@ -296,6 +303,15 @@ def alter_history(history: tuple[Notarised, ...], random: Random) -> tuple[Notar
         case "view":
             item = item.replace(view=alter_view(item.view, random))
     return (*history[:place], item, *history[place + 1 :])
+
+
+def alter_given(given: messages.TransactionsGiven, random: Random) -> messages.TransactionsGiven:
+    """A page that leaves out some of what there was, and says of the rest what it did not."""
+    kept = [each for each in given.deliveries if random.random() < 0.7]
+    altered = [
+        each.replace(view=alter_view(each.view, random)) if random.random() < 0.3 else each for each in kept
+    ]  # fmt: skip
+    return given.replace(deliveries=tuple(altered))
 
 
 def alter_terms(terms: Terms, random: Random) -> Terms:

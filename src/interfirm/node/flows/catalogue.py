@@ -17,6 +17,7 @@ from interfirm.node.flows.exercise import exercise
 from interfirm.node.flows.follow import sign_lock, take_move
 from interfirm.node.flows.machine import FlowCode
 from interfirm.node.flows.moves import change_notary
+from interfirm.node.flows.recovery import give_moves, rebuild
 from interfirm.node.flows.respond import respond
 from interfirm.node.flows.told import collect, listen, watch_contracts
 
@@ -30,6 +31,7 @@ FLOWS: dict[str, FlowCode] = {
     "collect": collect,
     "compare-clocks": compare_clocks,
     "recover": recover,
+    "rebuild": rebuild,
     "change-notary": change_notary,
     "respond": respond,
     "take-delivery": take_delivery,
@@ -39,12 +41,13 @@ FLOWS: dict[str, FlowCode] = {
     "give-history": give_history,
     "sign-lock": sign_lock,
     "take-move": take_move,
+    "give-moves": give_moves,
 }
 
 OPENED_BY_PEERS = frozenset(
     {
         "respond", "take-delivery", "take-shared", "prove-claims", "give-again", "give-history", "sign-lock",
-        "take-move",
+        "take-move", "give-moves",
     }
 )  # fmt: skip
 """Only these may a peer's message open; everything else is asked for by the organisation's own people."""

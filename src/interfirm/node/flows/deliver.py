@@ -80,6 +80,11 @@ def _take(ctx: Context, delivery: Delivery, *, again: bool = False) -> None:
     record(ctx, verified, delivery.receipt)
 
 
+def take_again(ctx: Context, delivery: Delivery) -> None:
+    """Record what is delivered again, long after; see `_take`."""
+    _take(ctx, delivery, again=True)
+
+
 async def give_history(ctx: Context, arguments: bytes) -> int:
     """Give all the history of a transaction's inputs to a peer that may see the transaction."""
     opened = msgspec.msgpack.decode(arguments, type=Opened)

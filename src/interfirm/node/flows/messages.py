@@ -149,6 +149,19 @@ class Moved(Wire, frozen=True, tag="moved"):
     way: Way
 
 
+class MoveWanted(Wire, frozen=True, tag="move-wanted"):
+    """Tell again where my contracts went, from this place in your list of moves on."""
+
+    after: bytes
+
+
+class MovesGiven(Wire, frozen=True, tag="moves-given"):
+    """A page of ways that contracts went; `after` continues, empty at the end."""
+
+    ways: tuple[Way, ...]
+    after: bytes
+
+
 Reply = SignedReply | Declined | Wanted
 Word = SignedReply | Declined | Wanted | Outcome | Dropped
 """What a last signer may say to the proposer."""
