@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from interfirm.cli import session
+from interfirm.cli import explorer, govern, machines, session
+from interfirm.cli.govern import Folder
+from interfirm.cli.govern import folder_of as _folder
+from interfirm.notary.governance.types import Constitution
 from interfirm.runtime import engine
 from interfirm.runtime.cluster import FIRST_ADDRESS, VALIDATORS, ClusterLayout, new_cluster
 from interfirm.runtime.cluster_run import run as run_cluster
 from interfirm.runtime.cluster_status import ClusterStatus, status_of
 
-app = typer.Typer(help="Make a notary cluster and run it.", no_args_is_help=True)
-Folder = Annotated[Path | None, typer.Option("--folder", help="Folder of the cluster; `cluster` in the network's.")]
-
-
-def _folder(given: Path | None) -> Path:
-    return (given or session.network_folder() / "cluster").resolve()
+app = typer.Typer(help="Make a notary cluster, run it, and decide about it.", no_args_is_help=True)
+for _name, _command in {**govern.COMMANDS, **machines.COMMANDS, **explorer.COMMANDS}.items():
+    app.command(_name)(_command)
 
 
 @app.command()
@@ -31,12 +30,18 @@ def init(
         FIRST_ADDRESS
     ),
     version: Annotated[str, typer.Option("--engine", help="The engine's version.")] = engine.PINNED,
+    voter: Annotated[
+        list[str] | None,
+        typer.Option("--voter", help="Who votes, each; the registrar without any."),
+    ] = None,
 ) -> None:
     """Make a cluster for this network: keys, genesis and configuration; builds the engine if it is not there."""
+    voters = tuple(govern.key_of_voter(each) for each in voter or ())
     genesis = session.layout().file.genesis
     layout = new_cluster(
         _folder(folder), network=genesis.network, registrar=genesis.registrar, label=f"{genesis.label} cluster",
         validators=validators, first_address=first_address, version=version,
+        constitution=Constitution(voters=voters, operators=()) if voters else None,
     )  # fmt: skip
     session.show(
         {"notary": layout.notary_id.hex(), "chain": layout.chain_id, "folder": str(layout.folder),
@@ -63,6 +68,8 @@ def status(folder: Folder = None) -> None:
 
 def _table(found: ClusterStatus) -> Any:
     verdict = f"stands: {found.why}" if found.stands else f"runs, last block {found.block_age_ms} ms ago"
+    verdict += f"; stopped by its voters in {found.stopped[:12]}" if found.stopped else ""
+    verdict += f"; to come: {found.upgrade}" if found.upgrade else ""
     return session.table_of(
         f"{found.chain} at height {found.height}, {found.power_up} of {found.power} votes, {verdict}",
         ["Name", "Address", "Application", "Engine", "Height", "State", "Peers", "Restarts"],

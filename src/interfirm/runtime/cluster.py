@@ -31,6 +31,7 @@ from interfirm.base.time import Instant
 from interfirm.base.values import Value
 from interfirm.node.identity.sealed import write_atomically
 from interfirm.notary.cometbft.types import ClusterGenesis, Neighbour, Validator, chain_id
+from interfirm.notary.governance.types import Constitution
 from interfirm.notary.machine import notary_id
 from interfirm.runtime import engine
 
@@ -150,11 +151,13 @@ def new_cluster(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     neighbours: tuple[Neighbour, ...] = (),
     scenario_ms: int | None = None,
+    constitution: Constitution | None = None,
 ) -> ClusterLayout:
     """A cluster of so many validators in a folder that does not exist, each with its own loopback address.
 
     `settings` change the engine's settings on top of `SETTINGS`; `neighbours` are solo notaries whose word it takes;
-    with `scenario_ms` its time is a scenario's. Raises Refusal `cluster.exists`, `cluster.size`,
+    with `scenario_ms` its time is a scenario's; a `constitution` without operators makes its voters operators in turn,
+    without one the registrar decides alone. Raises Refusal `cluster.exists`, `cluster.size`,
     `cluster.address`, `engine.*`; nothing is left behind by a failure.
     """
     if folder.exists() and any(folder.iterdir()):
@@ -173,6 +176,7 @@ def new_cluster(
         genesis = ClusterGenesis(
             network=network, registrar=registrar, validators=_validators(draft), label=label, neighbours=neighbours,
             scenario=None if scenario_ms is None else Instant(scenario_ms),
+            constitution=_operated(constitution, validators),
         )  # fmt: skip
         chain = _chain_genesis(draft, genesis)
         places = tuple(_place(draft, f"node{n}", host) for n, host in enumerate(hosts))
@@ -187,6 +191,13 @@ def new_cluster(
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return ClusterLayout.open(folder)
+
+
+def _operated(constitution: Constitution | None, validators: int) -> Constitution | None:
+    if constitution is None or constitution.operators:
+        return constitution
+    voters = constitution.voters
+    return constitution.replace(operators=tuple(voters[n % len(voters)].identity for n in range(validators)))
 
 
 def _written(file: ClusterFile) -> bytes:
@@ -277,6 +288,15 @@ def write_home(
 def peers_of(place: Place, places: tuple[Place, ...]) -> str:
     """The other validators, as the engine wants them listed."""
     return ",".join(f"{p.node}@{p.host}:{p.p2p_port}" for p in places if p.name != place.name)
+
+
+def key_of(home: Path) -> bytes:
+    """The public key that a validator's machine signs blocks with; Refusal `cluster.key`."""
+    path = home / "config" / "priv_validator_key.json"
+    try:
+        return base64.b64decode(json.loads(path.read_text())["pub_key"]["value"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refusal("cluster.key", "the machine's key cannot be read", path=str(path)) from error
 
 
 def with_settings(text: str, settings: Mapping[str, Mapping[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
     python -m interfirm.runtime.cluster_run CLUSTER-FOLDER [NAME ...]
 
-Only one supervisor runs a folder; what a killed one left running is ended first, so that no validator runs twice.
+Only one supervisor runs a machine; what a killed one left running is ended first, so that no validator runs twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -23,7 +23,7 @@ import msgspec
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.node.identity.sealed import write_atomically
-from interfirm.runtime import engine
+from interfirm.runtime import engine, signing
 from interfirm.runtime.cluster import SOCKET, ClusterLayout, Place
 from interfirm.runtime.logs import log
 
@@ -78,6 +78,8 @@ class Process:
     async def _once(self) -> None:
         if self.part == ENGINE:
             await self._until_listening()
+            if not self._stopping.is_set() and not self._may_sign():
+                await self._stopping.wait()
         if self._stopping.is_set():
             return
         with self.log_path.open("ab") as output:
@@ -88,8 +90,26 @@ class Process:
         pid_path(self.home, self.part).write_text(str(self._process.pid))
         code = await self._process.wait()
         pid_path(self.home, self.part).unlink(missing_ok=True)
+        self.take_down()
         if not self._stopping.is_set():
-            self._note(code)
+            self._note(code, last_lines(self.log_path))
+
+    def take_down(self) -> None:
+        """Note how far the machine's key has signed."""
+        if self.part == ENGINE:
+            try:
+                signing.note(self._layout.folder, self.place.name)
+            except Refusal as refusal:  # the engine is asked the same when it starts
+                log.error("process.signing", validator=self.place.name, **refusal.as_plain())
+
+    def _may_sign(self) -> bool:
+        """Whether the engine cannot sign twice; where it could, it stays down and says why."""
+        try:
+            signing.check(self._layout.folder, self.place.name)
+        except Refusal as refusal:
+            self._note(0, (str(refusal),))
+            return False
+        return True
 
     def _command(self) -> list[str]:
         if self.part == APPLICATION:
@@ -106,10 +126,9 @@ class Process:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), 0.05)
 
-    def _note(self, code: int) -> None:
+    def _note(self, code: int, last: tuple[str, ...]) -> None:
         self._fault = Fault(
-            restarts=self._fault.restarts + 1, code=code, at_ms=time.time_ns() // 1_000_000,
-            last=last_lines(self.log_path),
+            restarts=self._fault.restarts + 1, code=code, at_ms=time.time_ns() // 1_000_000, last=last
         )  # fmt: skip
         write_atomically(fault_path(self.home, self.part), msgspec.json.encode(self._fault), replace=True)
         log.error("process.ended", validator=self.place.name, part=self.part, code=code, restarts=self._fault.restarts)
@@ -210,21 +229,18 @@ def _wait_ended(home: Path, part: str, pid: int) -> None:
 
 
 async def supervise(layout: ClusterLayout, places: Sequence[Place], stopped: asyncio.Event) -> None:
-    """Run these validators until `stopped` is set; Refusal `cluster.running`, `engine.*`."""
+    """Run these validators until `stopped` is set; Refusal `cluster.running`, `signing.same-key`, `engine.*`."""
     engine.installed(layout.file.engine)
-    with (layout.folder / "run.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Refusal(
-                "cluster.running", "this cluster runs already", folder=str(layout.folder)
-            ) from error  # fmt: skip
+    signing.check_apart(layout.folder, [place.name for place in layout.places])
+    with ExitStack() as locks:
+        for place in places:
+            _lock(layout.home(place), locks)
         for place in places:
             end_left_over(layout.home(place))
         engines = [Process(layout, place, ENGINE) for place in places]
         applications = [Process(layout, place, APPLICATION) for place in places]
         tasks = [asyncio.ensure_future(each.keep()) for each in applications + engines]
-        tasks.append(asyncio.ensure_future(_keep_logs_short(applications + engines)))
+        tasks.append(asyncio.ensure_future(_look_after(applications + engines)))
         log.info("cluster.started", folder=str(layout.folder), validators=[place.name for place in places])
         try:
             waiting = asyncio.ensure_future(stopped.wait())
@@ -240,10 +256,20 @@ async def supervise(layout: ClusterLayout, places: Sequence[Place], stopped: asy
                 raise each
 
 
-async def _keep_logs_short(processes: Sequence[Process]) -> None:
+def _lock(home: Path, locks: ExitStack) -> None:
+    """Hold a machine for as long as its supervisor lives."""
+    lock = locks.enter_context((home / "run.lock").open("w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise Refusal("cluster.running", "this cluster runs already", folder=str(home)) from error
+
+
+async def _look_after(processes: Sequence[Process]) -> None:
     while True:
         for each in processes:
             rotate(each.log_path)
+            each.take_down()
         await asyncio.sleep(LOGS_LOOKED_AT_S)
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
+from interfirm.notary.cometbft.abci import LACKING
 from interfirm.notary.cometbft.rpc import Rpc
+from interfirm.notary.governance.metadata import Governed
+from interfirm.notary.types import Ask, Said
 from interfirm.runtime.cluster import ClusterLayout, Place
 from interfirm.runtime.cluster_run import APPLICATION, ENGINE, PARTS, fault_of, running
 
 STANDS_AFTER_MS = 10_000
 """A chain with empty blocks that made none for so long stands."""
 ANSWER_TIMEOUT_S = 2.0
+PAGE = 100
 
 
 class ValidatorStatus(Value, frozen=True):
@@ -51,6 +57,17 @@ class ClusterStatus(Value, frozen=True):
     stands: bool
     why: str
     validators: tuple[ValidatorStatus, ...]
+    stopped: str = ""
+    """The proposal by which the voters stopped it, in hex."""
+    upgrade: str = ""
+    """Which rules are to come, and when."""
+
+
+class Chain(Value, frozen=True):
+    """What one validator that answers knows of the whole: the power of all, and how it is governed."""
+
+    power: int
+    governed: Governed | None = None
 
 
 def status_of(
@@ -59,12 +76,17 @@ def status_of(
     """The state of a cluster, as each of its validators on this machine tells it."""
     with ThreadPoolExecutor(max_workers=len(layout.places)) as pool:
         found = tuple(pool.map(lambda place: _validator(layout, place), layout.places))
-    return summary(layout, found, now_ms())
+    best = max(found, key=lambda each: each.height)
+    return summary(layout, found, now_ms(), _chain(best.address) if best.answers else None)
 
 
-def summary(layout: ClusterLayout, found: tuple[ValidatorStatus, ...], now_ms: int) -> ClusterStatus:
+def summary(
+    layout: ClusterLayout, found: tuple[ValidatorStatus, ...], now_ms: int, chain: Chain | None = None
+) -> ClusterStatus:
     """What the validators' words come to; where the chain stands, why."""
-    power = sum(each.power for each in layout.genesis.validators)
+    power = sum(each.power for each in layout.genesis.validators) if chain is None else chain.power
+    governed = None if chain is None else chain.governed
+    upgrade = None if governed is None else governed.upgrade
     power_up = sum(each.power for each in found if each.answers)
     needed = power * 2 // 3 + 1
     age_ms = now_ms - max((each.block_ms for each in found), default=0)
@@ -74,6 +96,8 @@ def summary(layout: ClusterLayout, found: tuple[ValidatorStatus, ...], now_ms: i
         chain=layout.chain_id, notary=layout.notary_id.hex(), engine=layout.file.engine, height=height,
         block_age_ms=age_ms if height else 0, power=power, power_up=power_up, power_needed=needed, stands=stands,
         why=_why(found, power_up, needed) if stands else "", validators=found,
+        stopped="" if governed is None or governed.stopped is None else governed.stopped.hex(),
+        upgrade="" if upgrade is None else f"{upgrade.name}: version {upgrade.version} from height {upgrade.height}",
     )  # fmt: skip
 
 
@@ -92,9 +116,37 @@ def _why(found: tuple[ValidatorStatus, ...], power_up: int, needed: int) -> str:
 
 
 def _ailment(each: ValidatorStatus) -> str:
+    lacking = next((line for line in each.last if LACKING in line or "signing.behind" in line), "")
+    if lacking:
+        return LACKING if LACKING in lacking else "signing.behind"
     if each.application is None:
         return "no application"
     return "no engine" if each.engine is None else "its engine does not answer"
+
+
+def _chain(address: str) -> Chain | None:
+    rpc = Rpc(address, timeout_s=ANSWER_TIMEOUT_S)
+    try:
+        power, page, known, total = 0, 0, 0, 1
+        while known < total:
+            page += 1
+            found = rpc.call("validators", page=page, per_page=PAGE)
+            power += sum(int(each["voting_power"]) for each in found["validators"])
+            known, total = known + len(found["validators"]), int(found["total"])
+        return Chain(power=power, governed=_governed(rpc))
+    except Refusal:
+        return None
+    finally:
+        rpc.close()
+
+
+def _governed(rpc: Rpc) -> Governed | None:
+    question = codec.encode(Ask(kind="governance", subject=b""))
+    response = rpc.call("abci_query", path="/ask", data=question.hex(), height=0, prove=False)["response"]
+    if response.get("code"):
+        return None
+    said = codec.decode(base64.b64decode(response["value"]), Said)
+    return codec.from_plain(said.answer, Governed)
 
 
 def _validator(layout: ClusterLayout, place: Place) -> ValidatorStatus:

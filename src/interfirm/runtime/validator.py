@@ -16,13 +16,16 @@ from interfirm.notary.cometbft.abci import Engine, serve
 from interfirm.notary.cometbft.application import Application
 from interfirm.notary.cometbft.snapshots import SNAPSHOT_EVERY as DEFAULT_EVERY
 from interfirm.notary.cometbft.snapshots import Snapshots
-from interfirm.notary.cometbft.sqlite import Database
+from interfirm.notary.cometbft.sqlite import Database, last_root
+from interfirm.notary.governance.epochs import SOFTWARE, Software
 from interfirm.runtime.clock import SystemClock
 from interfirm.runtime.cluster import SOCKET, ClusterLayout
 from interfirm.runtime.logs import log
 
 KILL_AT = "INTERFIRM_TEST_KILL_AT"
 """For tests: `point:count` kills this process when it comes to a point of its blocks for the count-th time."""
+RULES = "INTERFIRM_TEST_RULES"
+"""For tests: `1,2` lets this process judge by these versions of the rules, which differ in nothing but their number."""
 SNAPSHOT_EVERY = "INTERFIRM_SNAPSHOT_EVERY"
 """After how many heights a validator makes a snapshot of its state, where not as usual."""
 
@@ -33,7 +36,21 @@ def open_application(layout: ClusterLayout, name: str) -> Application:
     path = home / "state.db"
     every = int(os.environ.get(SNAPSHOT_EVERY, DEFAULT_EVERY))
     store = Database(path, snapshots=Snapshots(path, home / "snapshots", every=every))
-    return Application(layout.genesis, store, at=_points())
+    return Application(layout.genesis, store, at=_points(), software=_software())
+
+
+def snapshot_now(layout: ClusterLayout, name: str) -> tuple[int, bytes]:
+    """Take a snapshot of a validator's last height, whether it runs or not; its height and root."""
+    home = layout.home(layout.named(name))
+    path = home / "state.db"
+    height, root = last_root(path)
+    Snapshots(path, home / "snapshots").take(height, root)
+    return height, root
+
+
+def _software() -> Software:
+    rules = os.environ.get(RULES)
+    return SOFTWARE if rules is None else Software(versions=tuple(map(int, rules.split(","))))
 
 
 def _points() -> Callable[[str], None]:
@@ -46,7 +63,7 @@ def _points() -> Callable[[str], None]:
 
 
 async def run(folder: Path, name: str) -> None:
-    """Serve the engine until SIGTERM or SIGINT."""
+    """Serve the engine until SIGTERM or SIGINT; Refusal `governance.version` for rules it lacks."""
     layout = ClusterLayout.open(folder)
     clock = SystemClock()
     application = open_application(layout, name)
@@ -55,12 +72,20 @@ async def run(folder: Path, name: str) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stopped.set)
     os.chdir(layout.home(layout.named(name)))  # a socket's whole path may be too long for the system
-    server = await serve(Engine(application, lambda: Instant(clock.now_ms())), Path(SOCKET))
+    lacking: list[Refusal] = []
+
+    def halt(refusal: Refusal) -> None:
+        lacking.append(refusal)
+        loop.call_soon(stopped.set)  # after the engine was told
+
+    server = await serve(Engine(application, lambda: Instant(clock.now_ms()), halt=halt), Path(SOCKET))
     log.info("validator.started", name=name, height=application.store.height, root=application.store.app_hash.hex())
     gc.freeze()
     await stopped.wait()
     server.close()
     log.info("validator.stopped", name=name, height=application.store.height)
+    if lacking:
+        raise lacking[0]
 
 
 def main() -> int:

@@ -128,7 +128,8 @@ def test_a_block_gives_results_events_and_the_root_that_info_tells_after_its_com
     done, said = codec.decode(good.data, Outcome).answers
     assert isinstance(done, Done)
     assert isinstance(said, Said)
-    assert [(e.type, e.attributes[0].value) for e in good.events] == [("accepted", done.id.hex())]
+    events = [(e.type, e.attributes[0].value) for e in good.events]
+    assert events == [("asked", ORG.id.hex()), ("accepted", done.id.hex())]
     assert (bad.code, codec.decode(bad.data, Outcome)) == (1, Outcome(refused="codec.malformed"))
     assert json.loads(bad.log)["code"] == "codec.malformed"
 

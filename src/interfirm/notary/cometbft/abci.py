@@ -31,6 +31,8 @@ VERSION = 1
 CODESPACE = "interfirm"
 OK, NOT_AN_ENVELOPE = 0, 1
 RECHECK = 1
+LACKING = "governance.version"
+"""The refusal to judge by rules that this software does not have."""
 _MISCONDUCT = {1: "duplicate-vote", 2: "light-client-attack"}
 
 Request, Response = message("tendermint.abci.Request"), message("tendermint.abci.Response")
@@ -38,11 +40,16 @@ _log = structlog.get_logger(__name__)
 
 
 class Engine:
-    """Answers an engine's requests from an application; `now` is this machine's time."""
+    """Answers an engine's requests from an application; `now` is this machine's time.
 
-    def __init__(self, application: Application, now: Callable[[], Instant]) -> None:
+    `halt` is called where the application lacks the rules in force: the process is to end, and say why.
+    """
+
+    def __init__(
+        self, application: Application, now: Callable[[], Instant], *, halt: Callable[[Refusal], None] | None = None
+    ) -> None:
         self.application = application
-        self._now = now
+        self._now, self._halt = now, halt
         self._handlers: dict[str, Callable[[Any, Any], None]] = {
             "echo": self._echo, "flush": self._flush, "info": self._info, "init_chain": self._init_chain,
             "query": self._query, "check_tx": self._check_tx, "commit": self._commit,
@@ -64,7 +71,10 @@ class Engine:
         try:
             handler(getattr(request, name), response)
         except Exception as error:  # the engine must hear of it, or it would wait for ever
-            _log.exception("cluster.failed", request=name)
+            if isinstance(error, Refusal) and error.code == LACKING and self._halt is not None:
+                self._halt(error)
+            else:
+                _log.exception("cluster.failed", request=name)
             response = Response()
             response.exception.error = f"{name}: {error}"
         return response
@@ -209,6 +219,8 @@ def _write_result(result: Result, found: Any) -> None:
     }  # fmt: skip
     if refused:
         found.log = json.dumps(refused)
+    if result.by:
+        found.events.add(type="asked").attributes.add(key="by", value=result.by.hex(), index=True)
     for answer in result.answers:
         if isinstance(answer, Done):
             found.events.add(type="accepted").attributes.add(key="id", value=answer.id.hex(), index=True)

@@ -297,7 +297,8 @@ def _result(found: Work | Refusal, answers: Iterator[Answer]) -> Result:
     if isinstance(found, Refusal):
         return Result(outcome=Outcome(refused=found.code), answers=(), refusal=found)
     own = tuple(next(answers) for _ in found.opened.asked)
-    return Result(outcome=Outcome(answers=tuple(map(_committed, own))), answers=own)
+    requester = found.opened.envelope.signature.identity
+    return Result(outcome=Outcome(answers=tuple(map(_committed, own))), answers=own, by=requester)
 
 
 def _committed(answer: Answer) -> Answer:

@@ -203,6 +203,21 @@ class Database:
         self._lock.close()
 
 
+def last_root(path: Path) -> tuple[int, bytes]:
+    """The last committed height of a validator's file and its root, read beside its owner; Refusal `store.file`."""
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT height, root FROM store_heights ORDER BY height DESC LIMIT 1").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    if row is None or not row[0]:
+        raise Refusal("store.file", "this validator has no state yet", file=str(path))
+    return int(row[0]), bytes(row[1])
+
+
 def _lock(path: Path) -> IO[bytes]:
     """Hold a lock beside the file for as long as the process lives: readers of snapshots must be able to open it."""
     held = path.with_suffix(".lock").open("wb")

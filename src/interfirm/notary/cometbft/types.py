@@ -94,11 +94,12 @@ class Outcome(Wire, frozen=True):
 
 
 class Result(Value, frozen=True):
-    """The outcome of one transaction of the engine, and what only helps those who read it: answers in full."""
+    """The outcome of one transaction of the engine, and what only helps readers: answers in full, who asked."""
 
     outcome: Outcome
     answers: tuple[Answer, ...]
     refusal: Refusal | None = None
+    by: bytes = b""
 
 
 class Proven(Value, frozen=True):

@@ -1,0 +1,456 @@
+"""`notary`: what those who run a cluster decide about it: parameters, votes, validators, upgrades, stops, fees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.signatures import PublicKey, Scheme
+from interfirm.cli import session
+from interfirm.notary.fees.machine import Totals
+from interfirm.notary.governance.metadata import Franchise, Governed
+from interfirm.notary.governance.types import (
+    Action,
+    AddVoter,
+    ApprovePackage,
+    CancelUpgrade,
+    Change,
+    Credit,
+    PayOut,
+    Proposal,
+    RemoveVoter,
+    Resume,
+    RevokePackage,
+    SetParameter,
+    Stop,
+    Threshold,
+    Upgrade,
+)
+from interfirm.notary.packages.machine import Package
+from interfirm.runtime.cluster import ClusterLayout
+from interfirm.runtime.cluster_govern import (
+    Government,
+    Voice,
+    government,
+    parameters,
+    place_of,
+    voice_in,
+)
+from interfirm.runtime.layout import NetworkLayout
+
+REGISTRAR = "registrar"
+HOUR_MS = 3_600_000
+PAYERS = ("nobody", "who asks", "the first signer")
+
+Folder = Annotated[Path | None, typer.Option("--folder", help="Folder of the cluster; `cluster` in the network's.")]
+By = Annotated[
+    str,
+    typer.Option("--by", help="Who signs: a firm of this network, `registrar`, or a folder with `keys`, `passphrase`."),
+]
+Hours = Annotated[int, typer.Option("--hours", min=1, help="How long it is voted on.")]
+HOURS = 72
+
+
+def folder_of(given: Path | None) -> Path:
+    """The cluster's folder: the one given, or `cluster` in the network's."""
+    return (given or session.network_folder() / "cluster").resolve()
+
+
+@contextmanager
+def governing_in(folder: Path | None) -> Iterator[Government]:
+    """The cluster in a folder, while its validators are talked to."""
+    with government(ClusterLayout.open(folder_of(folder))) as found:
+        yield found
+
+
+# who is who ----------------------------------------------------------------------------------------------------------
+
+
+def _network() -> NetworkLayout | None:
+    try:
+        return session.layout()
+    except Refusal:
+        return None
+
+
+def voice_of(by: str) -> Voice:
+    """The signer that `--by` names; the registrar of this development network where it names nobody."""
+    if (Path(by) / "keys").is_file() and by:
+        return voice_in(Path(by))
+    layout = session.layout()
+    if by in ("", REGISTRAR):
+        registrar = layout.registrar()
+        return Voice(signer=registrar, identity=registrar.public.identity)
+    return voice_in(layout.firm(by).folder)
+
+
+def names_of() -> dict[bytes, str]:
+    """The short names of this network's firms and its registrar, where there is a network."""
+    layout = _network()
+    if layout is None:
+        return {}
+    found = {member.identity: member.slug for member in layout.file.members}
+    return found | {layout.file.genesis.registrar.identity: REGISTRAR}
+
+
+def name_of(identity: bytes, names: dict[bytes, str]) -> str:
+    """How people call an organisation; the start of its identity where they do not."""
+    return names.get(identity, identity.hex()[:16])
+
+
+def identity_of(text: str) -> bytes:
+    """An organisation by the short name of its firm, or its identity in hex; Refusal `firm.unknown`."""
+    if len(text) == 64:
+        try:
+            return bytes.fromhex(text)
+        except ValueError as error:
+            raise Refusal("firm.unknown", "no identity is written so", identity=text) from error
+    layout = session.layout()
+    return layout.file.genesis.registrar.identity if text == REGISTRAR else layout.firm(text).member.identity
+
+
+def key_of_voter(text: str) -> PublicKey:
+    """A voter's first key: a firm of this network that has not rotated, or an Ed25519 key in hex."""
+    if len(text) == 64:
+        return PublicKey(scheme=Scheme.ED25519, key=bytes.fromhex(text))
+    layout = session.layout()
+    return layout.file.genesis.registrar if text == REGISTRAR else layout.firm(text).member.key
+
+
+# looking -------------------------------------------------------------------------------------------------------------
+
+
+def shown_parameters(
+    name: Annotated[str, typer.Argument(help="A part of the name; all without one.")] = "",
+    folder: Folder = None,
+    history: Annotated[bool, typer.Option("--history", help="Who changed what, and when.")] = False,
+) -> None:
+    """Show the notary's parameters with their bounds, or the history of their changes and who decided them."""
+    with governing_in(folder) as governing:
+        if history:
+            changes = [each for each in governing.pages("changes", Change) if name in each.name]
+            session.show(codec.plain(changes) and [_change(each) for each in changes], _history)
+            return
+        found = [each for each in parameters(governing) if name in each.name]
+    session.show([struct(each) for each in found], lambda rows: _parameters(rows, full=bool(name)))
+
+
+def struct(value: Any) -> dict[str, Any]:
+    """A value's fields by name, for programs; bytes in hex."""
+    return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if hasattr(value, "__struct_fields__"):
+        tag = value.__struct_config__.tag
+        return ({"action": tag} if isinstance(tag, str) else {}) | struct(value)
+    return value
+
+
+def _parameters(rows: list[dict[str, Any]], *, full: bool) -> Any:
+    changed = [each for each in rows if full or each["value"] != each["default"] or each["coming"] != each["value"]]
+    return session.table_of(
+        "Parameters" if full else f"Parameters that differ from the software's own ({len(rows)} in all; name one)",
+        ["Name", "Value", "Next epoch", "Default", "Least", "Greatest", "Decided as", "Judged by the notary"],
+        [
+            [each["name"], each["value"], each["coming"], each["default"], each["low"], each["high"], each["kind"],
+             "yes" if each["judged"] else "agreed among members"]
+            for each in changed
+        ],
+        empty="all parameters are as the software has them; `interfirm notary parameters NAME` shows some of them",
+    )  # fmt: skip
+
+
+def _change(change: Change) -> dict[str, Any]:
+    names = names_of()
+    return struct(change) | {
+        "proposer": name_of(change.proposer, names), "accepted": [name_of(each, names) for each in change.accepted],
+    }  # fmt: skip
+
+
+def _history(rows: list[dict[str, Any]]) -> Any:
+    return session.table_of(
+        "Changes of parameters",
+        ["Parameter", "Before", "After", "Proposed by", "Accepted by", "Height", "In force from"],
+        [
+            [each["name"], each["before"], each["after"], each["proposer"], ", ".join(each["accepted"]),
+             each["decided"], each["effective"]]
+            for each in rows
+        ],
+        empty="no parameter was ever changed",
+    )  # fmt: skip
+
+
+def proposals(
+    proposal: Annotated[str, typer.Argument(help="The start of a proposal's id; all without one.")] = "",
+    folder: Folder = None,
+) -> None:
+    """Show what was proposed, what became of it, and who voted how."""
+    with governing_in(folder) as governing:
+        found = [governing.proposal(proposal)] if proposal else governing.pages("proposals", Proposal)
+    session.show([_proposal(each) for each in found], _proposals)
+
+
+def _proposal(found: Proposal) -> dict[str, Any]:
+    names = names_of()
+    return struct(found) | {
+        "proposer": name_of(found.proposer, names),
+        "ballots": {name_of(each.voter, names): each.accepts for each in found.ballots},
+        "expires": str(found.expires),
+    }
+
+
+def _proposals(rows: list[dict[str, Any]]) -> Any:
+    return session.table_of(
+        "Proposals",
+        ["Id", "Proposes", "By", "Status", "For", "Against", "Ends"],
+        [
+            [each["id"][:12], "; ".join(_words(action) for action in each["actions"]), each["proposer"],
+             each["status"] + (f" ({each['why']})" if each["why"] else ""),
+             ", ".join(who for who, yes in each["ballots"].items() if yes),
+             ", ".join(who for who, yes in each["ballots"].items() if not yes), each["expires"]]
+            for each in rows
+        ],
+        empty="nothing was proposed yet",
+    )  # fmt: skip
+
+
+def _words(action: dict[str, Any]) -> str:
+    rest = " ".join(f"{name}={str(value)[:24]}" for name, value in action.items() if name != "action")
+    return f"{action['action']} {rest}".strip()
+
+
+def voters(folder: Folder = None) -> None:
+    """Show who votes, and how many votes each kind of decision takes."""
+    with governing_in(folder) as governing:
+        found = governing.asked("voters", Franchise)
+        said = governing.asked("governance", Governed)
+    names = names_of()
+    session.show(
+        {
+            "voters": [{"name": name_of(each.id, names), "identity": each.id.hex()} for each in found.voters],
+            "thresholds": {each.kind: f"more than {each.numerator}/{each.denominator}" for each in found.thresholds},
+            **struct(said),
+        },
+        lambda d: session.table_of(
+            f"{len(d['voters'])} voters: {', '.join(each['name'] for each in d['voters'])}; epoch {d['epoch']}, the"
+            f" next from height {d['next_epoch']}" + ("; [red]stopped[/]" if d["stopped"] else ""),
+            ["Decision", "Takes"], [[kind, share] for kind, share in d["thresholds"].items()], empty="nobody votes",
+        ),
+    )  # fmt: skip
+
+
+def validators(folder: Folder = None) -> None:
+    """Show the validators, their power, operators and bonds."""
+    with governing_in(folder) as governing:
+        found, layout = governing.members(), governing.layout
+    names = names_of()
+    rows = []
+    for each in found:
+        place = place_of(layout, each.key)
+        rows.append(struct(each) | {"operator": name_of(each.operator, names), "machine": place.name if place else ""})
+    session.show(
+        rows,
+        lambda rows: session.table_of(
+            "Validators",
+            ["Machine", "Key", "Power", "Operator", "Bond", "Since height", "Bond locked until epoch"],
+            [[r["machine"] or "elsewhere", r["key"][:16], r["power"] or "left", r["operator"], r["bond"], r["since"],
+              r["until"] or ""] for r in rows],
+            empty="no validators",
+        ),
+    )  # fmt: skip
+
+
+def packages(folder: Folder = None) -> None:
+    """Show the packages of templates that the voters approved."""
+    with governing_in(folder) as governing:
+        found = governing.pages("packages", Package)
+    session.show(
+        [struct(each) for each in found],
+        lambda rows: session.table_of(
+            "Packages", ["Id", "Name", "Version", "About", "Approved at", "Revoked at"],
+            [[r["package"][:16], r["name"], r["version"], r["about"], r["approved"], r["revoked"] or ""] for r in rows],
+            empty="no package is approved",
+        ),
+    )  # fmt: skip
+
+
+def fees(
+    organisation: Annotated[
+        list[str] | None, typer.Argument(help="Firms (or identities) whose accounts to show.")
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Show what requests cost, who pays, what was paid in, and accounts; `propose --set fee_...` changes prices."""
+    names = names_of()
+    wanted = [identity_of(each) for each in organisation or ()] or list(names)
+    with governing_in(folder) as governing:
+        prices = {each.name: each.value for each in parameters(governing) if each.name.startswith("fee_")}
+        totals = governing.asked("fees", Totals)
+        accounts = {name_of(each, names): int(governing.said("account", each).answer) for each in wanted}
+    payer = PAYERS[prices.pop("fee_payer")]
+    session.show(
+        {"payer": payer, "prices": prices, "totals": struct(totals), "accounts": accounts},
+        lambda d: session.table_of(
+            f"Fees are paid by {payer}; paid in {totals.issued}, burned {totals.burned}, paid out {totals.paid_out}, in"
+            f" the pot {totals.pot}",
+            ["What", "Units"],
+            [[name, value] for name, value in prices.items() if value]
+            + [[f"account of {name}", value] for name, value in accounts.items()],
+            empty="nothing costs anything",
+        ),
+    )  # fmt: skip
+
+
+# deciding ------------------------------------------------------------------------------------------------------------
+
+
+def propose(
+    parameter: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of a parameter.")] = None,
+    approve: Annotated[list[str] | None, typer.Option(help="ID:NAME:VERSION of a package to approve.")] = None,
+    revoke: Annotated[list[str] | None, typer.Option(help="Id of a package to approve no longer.")] = None,
+    add_voter: Annotated[list[str] | None, typer.Option(help="A firm, or its first key in hex.")] = None,
+    remove_voter: Annotated[list[str] | None, typer.Option(help="A firm, or its identity in hex.")] = None,
+    threshold: Annotated[list[str] | None, typer.Option(help="KIND=N/D: more than this share decides.")] = None,
+    credit: Annotated[list[str] | None, typer.Option(help="FIRM=UNITS: it paid in so much.")] = None,
+    pay_out: Annotated[list[str] | None, typer.Option(help="FIRM=UNITS: it gets back so much.")] = None,
+    by: By = "",
+    hours: Hours = HOURS,
+    folder: Folder = None,
+) -> None:
+    """Propose changes, all or none; the proposer's ballot is the first."""
+    actions: list[Action] = [SetParameter(name=name, value=_number(value)) for name, value in _pairs(parameter)]
+    for text in approve or ():
+        name, _, rest = text.partition(":")
+        label, _, version = rest.partition(":")
+        if not label or not version:
+            raise typer.BadParameter("a package is written ID:NAME:VERSION")
+        actions.append(ApprovePackage(package=_hash(name), name=label, version=version))
+    actions += [RevokePackage(package=_hash(text)) for text in revoke or ()]
+    actions += [AddVoter(key=key_of_voter(text)) for text in add_voter or ()]
+    actions += [RemoveVoter(voter=identity_of(text)) for text in remove_voter or ()]
+    for kind, share in _pairs(threshold):
+        numerator, _, denominator = share.partition("/")
+        actions.append(Threshold(kind=kind, numerator=_number(numerator), denominator=_number(denominator)))
+    actions += [Credit(organisation=identity_of(who), units=_number(units)) for who, units in _pairs(credit)]
+    actions += [PayOut(organisation=identity_of(who), units=_number(units)) for who, units in _pairs(pay_out)]
+    if not actions:
+        raise typer.BadParameter("say what is to change: --set NAME=VALUE, --add-voter FIRM ...")
+    put(tuple(actions), by, hours, folder)
+
+
+def put(actions: tuple[Action, ...], by: str, hours: int, folder: Path | None) -> None:
+    """Propose, and tell what became of it."""
+    voice = voice_of(by)
+    with governing_in(folder) as governing:
+        found = governing.propose(actions, voice, life_ms=hours * HOUR_MS)
+    tell(found)
+
+
+def tell(found: Proposal) -> None:
+    """Show a proposal in one line."""
+    session.show(_proposal(found), lambda d: f"proposal [bold]{d['id'][:12]}[/]: {_fate(d)}")
+
+
+def _fate(shown: dict[str, Any]) -> str:
+    if shown["status"] == "open":
+        return f"open; `interfirm notary vote {shown['id'][:12]} --by FIRM` decides it"
+    return str(shown["status"]) + (f" ({shown['why']})" if shown["why"] else "")
+
+
+def _pairs(texts: list[str] | None) -> list[tuple[str, str]]:
+    pairs = [text.partition("=") for text in texts or ()]
+    if any(not name or not value for name, _, value in pairs):
+        raise typer.BadParameter("written NAME=VALUE")
+    return [(name, value) for name, _, value in pairs]
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text.replace("_", ""))
+    except ValueError as error:
+        raise typer.BadParameter(f"not a whole number: {text}") from error
+
+
+def _hash(text: str) -> bytes:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise typer.BadParameter(f"an id has 64 hexadecimal digits: {text}")
+    return found
+
+
+def vote(
+    proposal: Annotated[str, typer.Argument(help="The start of the proposal's id.")],
+    by: By = "",
+    against: Annotated[bool, typer.Option("--no", help="Vote against it.")] = False,
+    folder: Folder = None,
+) -> None:
+    """Vote on a proposal; a later ballot takes the place of an earlier one."""
+    voice = voice_of(by)
+    with governing_in(folder) as governing:
+        found = governing.vote(governing.proposal(proposal), voice, accepts=not against)
+    tell(found)
+
+
+def retract(
+    proposal: Annotated[str, typer.Argument(help="The start of the proposal's id.")],
+    by: By = "",
+    folder: Folder = None,
+) -> None:
+    """Take one's own proposal back."""
+    voice = voice_of(by)
+    with governing_in(folder) as governing:
+        found = governing.retract(governing.proposal(proposal), voice)
+    tell(found)
+
+
+def stop(
+    reason: Annotated[str, typer.Argument(help="What people read.")] = "",
+    by: By = "",
+    hours: Hours = HOURS,
+    folder: Folder = None,
+) -> None:
+    """Propose to stop everything but governance and questions; more than a third of the voters decide."""
+    put((Stop(reason=reason),), by, hours, folder)
+
+
+def resume(by: By = "", hours: Hours = HOURS, folder: Folder = None) -> None:
+    """Propose to end a stop."""
+    put((Resume(),), by, hours, folder)
+
+
+def upgrade(
+    name: Annotated[str, typer.Argument(help="The upgrade's name.")],
+    version: Annotated[int, typer.Option(min=0, help="The version of the rules.")] = 0,
+    height: Annotated[int, typer.Option(min=0, help="The height from which they are in force.")] = 0,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Propose that it does not come.")] = False,
+    by: By = "",
+    hours: Hours = HOURS,
+    folder: Folder = None,
+) -> None:
+    """Propose rules of another version from a height on; software without them stops there and says so."""
+    if not cancel and not (version and height):
+        raise typer.BadParameter("an upgrade has a --version and a --height")
+    action = CancelUpgrade(name=name) if cancel else Upgrade(name=name, version=version, height=height)
+    put((action,), by, hours, folder)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "parameters": shown_parameters, "proposals": proposals, "voters": voters, "validators": validators,
+    "packages": packages, "fees": fees, "propose": propose, "vote": vote, "retract": retract, "stop": stop,
+    "resume": resume, "upgrade": upgrade,
+}  # fmt: skip
+"""What `interfirm notary` has of governance, by name."""
