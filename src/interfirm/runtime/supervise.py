@@ -37,12 +37,20 @@ def _is_ours(pid: int) -> bool:
 
 
 def start(layout: NetworkLayout, homes: Sequence[Home], *, told: Callable[[str], None] = lambda _: None) -> None:
-    """Start the processes of these homes that do not run, and wait until each answers on its control socket."""
+    """Start the processes of these homes that do not run, and wait until each answers on its control socket.
+
+    Refusal `process.ended` or `process.slow`, after which none of them runs.
+    """
     started = [(home, _spawn(layout, home)) for home in homes if running(home) is None]
     deadline = time.monotonic() + START_TIMEOUT_S
-    for home, process in started:
-        _wait_ready(home, process, deadline)
-        told(home.member.name)
+    try:
+        for home, process in started:
+            _wait_ready(home, process, deadline)
+            told(home.member.name)
+    except BaseException:
+        for _, process in started:
+            process.terminate()
+        raise
 
 
 def _spawn(layout: NetworkLayout, home: Home) -> subprocess.Popen[bytes]:
