@@ -27,6 +27,7 @@ from interfirm.cli.network import node_app
 from interfirm.cli.notary import app as notary_app
 from interfirm.cli.privacy import app as privacy_app
 from interfirm.cli.proof import app as proof_app
+from interfirm.cli.recover import recover
 from interfirm.cli.report import app as report_app
 from interfirm.cli.sim import sim
 
@@ -55,6 +56,7 @@ app.command()(demo)
 app.command()(create)
 app.command()(exercise)
 app.command()(ask)
+app.command()(recover)
 app.command()(sim)
 app.command()(bench)
 app.command()(doctor)

@@ -176,6 +176,48 @@ def revoke(
     )
 
 
+@app.command()
+def leave(
+    firm: Annotated[str, typer.Argument(help="The firm that leaves.")],
+    force: Annotated[bool, typer.Option("--force", help="Leave what it is bound by behind.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """End a firm's membership: its node stops, its certificate and its power to sign are revoked for ever.
+
+    Refused while contracts in use bind it or wait for its choice: end them or hand them over first. With --force they
+    stay as they are: nobody can make a choice any more that needs its signature, unless a deadline names others.
+    """
+    layout = session.layout()
+    home = layout.firm(firm)
+    staying = _binding(home, force=force)
+    if staying and not force:
+        raise Refusal(
+            "network.bound", "contracts in use bind this firm; end them, hand them over, or leave them with --force",
+            count=len(staying), contracts=[f"{each['template']} {each['ref']}" for each in staying[:10]],
+        )  # fmt: skip
+    if not yes:
+        typer.confirm(f"End the membership of {home.member.name} for ever?", abort=True)
+    supervise.stop([home])
+    gone = layout.leave(home, at_ms=notaries.time_ms(layout))
+    told = tell_members(layout)
+    if notaries.cluster_runs(layout):
+        notaries.revoke(layout, gone)
+    session.show(
+        {"firm": gone.slug, "identity": gone.identity.hex(), "stays": staying, "told": told},
+        lambda d: f"{gone.name} has left; {len(d['stays'])} contracts stay as they are",
+    )
+
+
+def _binding(home: Home, *, force: bool) -> list[dict[str, Any]]:
+    """The contracts in use that bind a firm, as its own node says; nothing where that is down and nobody minds."""
+    if supervise.running(home) is None:
+        if force:
+            return []
+        raise Refusal("node.not-running", "its node is down, so nobody says what binds it", firm=home.member.slug)
+    found: list[dict[str, Any]] = Asker(home.control_path).call("contracts.binding", {})["contracts"]
+    return found
+
+
 @app.command("add-notary")
 def add_notary(
     kind: Annotated[str, typer.Argument(help="cluster or solo.")],

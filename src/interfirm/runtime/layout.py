@@ -39,8 +39,8 @@ from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import COST_DEVELOPMENT, write_atomically
 from interfirm.node.identity.types import Subject
 from interfirm.notary.machine import notary_id
-from interfirm.notary.registry.machine import registration_bytes
-from interfirm.notary.types import Genesis, Register
+from interfirm.notary.registry.machine import registration_bytes, revocation_bytes
+from interfirm.notary.types import Genesis, Register, Revoke
 
 if TYPE_CHECKING:
     from interfirm.runtime.cluster import ClusterLayout
@@ -75,6 +75,10 @@ class Member(Value, frozen=True):
     def registration_request(self, home: bytes) -> Register:
         """What enters this organisation into a notary's registry."""
         return Register(key=self.key, vrf=self.vrf, home=home, registrar=self.registrar, own=self.own)
+
+    def revocation_request(self) -> Revoke:
+        """What ends the power to sign, at each notary, of one that left."""
+        return Revoke(identity=self.identity, registrar=self.revocation)
 
 
 class NetworkFile(Value, frozen=True):
@@ -206,9 +210,14 @@ class NetworkLayout:
         """Where the authority of a development network is kept."""
         return self.folder / "authority"
 
+    @property
+    def members(self) -> list[Member]:
+        """The firms that have not left."""
+        return [member for member in self.file.members if not member.left_ms]
+
     def homes(self) -> list[Home]:
         """The folder of the solo notary, where it runs, and every firm's."""
-        firms = [self.home(member) for member in self.file.members]
+        firms = [self.home(member) for member in self.members]
         return [self.notary, *firms] if SOLO in self.file.notaries else firms
 
     def home(self, member: Member) -> Home:
@@ -217,7 +226,7 @@ class NetworkLayout:
 
     def firm(self, name: str) -> Home:
         """The folder of the firm with this name (or part of it); the only one where there is one."""
-        members = self.file.members
+        members = self.members
         if not name and len(members) == 1:
             return self.home(members[0])
         if not name:
@@ -267,6 +276,18 @@ class NetworkLayout:
         if kind == CLUSTER:
             _make_cluster(self.folder, self.file.name, self.file.genesis, validators, scenario_ms)
         self.save(self.file.replace(notaries=(*self.file.notaries, kind)))
+
+    def leave(self, home: Home, *, at_ms: int) -> Member:
+        """End a firm's membership: its certificate is revoked and the registrar ends its power to sign.
+
+        Keys, vault and directory entry stay where they are: what it signed can be checked for ever.
+        """
+        self.revoke(home, at_ms=at_ms)
+        message = revocation_bytes(self.network_id, home.member.identity)
+        gone = home.member.replace(left_ms=max(1, at_ms), revocation=self.registrar().sign(message))
+        members = tuple(gone if each.identity == gone.identity else each for each in self.file.members)
+        self.save(self.file.replace(members=members))
+        return gone
 
     def registrar(self) -> Signer:
         """The key that enters organisations, which a development network keeps beside it."""

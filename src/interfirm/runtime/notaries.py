@@ -17,10 +17,10 @@ from interfirm.base.errors import Refusal
 from interfirm.base.time import Instant
 from interfirm.ledger.receipts.types import Anchor
 from interfirm.notary.abroad import anchor_of
-from interfirm.notary.types import Ask, Said, SetTime
+from interfirm.notary.types import Ask, Revoke, Said, SetTime
 from interfirm.runtime import supervise
 from interfirm.runtime.asking import Asker
-from interfirm.runtime.layout import SOLO, NetworkLayout
+from interfirm.runtime.layout import SOLO, Member, NetworkLayout
 
 CLUSTER_START_S = 180.0
 LIFE_MS = 60_000
@@ -51,7 +51,7 @@ def start(layout: NetworkLayout, *, told: Callable[[str], None] = lambda _: None
 def start_all(layout: NetworkLayout, *, told: Callable[[str], None] = lambda _: None) -> None:
     """Start the notaries and every node that do not run."""
     start(layout, told=told)
-    supervise.start(layout, [layout.home(member) for member in layout.file.members], told=told)
+    supervise.start(layout, [layout.home(member) for member in layout.members], told=told)
 
 
 def stop_all(layout: NetworkLayout) -> list[str]:
@@ -141,7 +141,17 @@ def _pid_path(layout: NetworkLayout) -> Path:
     return layout.cluster.folder / "supervisor.pid"
 
 
+def revoke(layout: NetworkLayout, member: Member) -> None:
+    """Have the network's cluster, where there is one, revoke one that left; a solo notary reads it in the file."""
+    if layout.cluster is not None:
+        _ask_cluster(layout, member.revocation_request())
+
+
 def _set_cluster_clock(layout: NetworkLayout, ms: int) -> None:
+    _ask_cluster(layout, SetTime(Instant(ms)))
+
+
+def _ask_cluster(layout: NetworkLayout, request: SetTime | Revoke) -> None:
     """Ask as the registrar, whose keys a development network keeps beside it."""
     from interfirm.notary.cometbft.client import ClusterClient
     from interfirm.notary.cometbft.envelope import seal_envelope
@@ -155,7 +165,7 @@ def _set_cluster_clock(layout: NetworkLayout, ms: int) -> None:
         said = codec.decode(base64.b64decode(client.query("/ask", question)["value"]), Said)
         now = max(said.time.ms, layout.file.scenario_ms or 0)
         sealed = seal_envelope(
-            [SetTime(Instant(ms))], notary=cluster.notary_id, signer=registrar, identity=registrar.public.identity,
+            [request], notary=cluster.notary_id, signer=registrar, identity=registrar.public.identity,
             expires=Instant(now + LIFE_MS), nonce=secrets.token_bytes(32),
         )  # fmt: skip
         client.ask(sealed)

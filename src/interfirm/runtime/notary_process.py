@@ -63,9 +63,10 @@ class NotaryProcess:
             log.info("notary.stopped", height=self.notary.height)
 
     def _register(self) -> None:
-        """Enter every member of the network's file; entering again is harmless."""
-        members = self.layout.file.members
-        asked = [Asked(requester=m.identity, request=m.registration_request(self.layout.solo_id)) for m in members]
+        """Enter every member of the network's file, and revoke those that left; saying so again is harmless."""
+        members, home = self.layout.file.members, self.layout.notary_id
+        asked = [Asked(requester=m.identity, request=m.registration_request(home)) for m in members]
+        asked += [Asked(requester=m.identity, request=m.revocation_request()) for m in members if m.left_ms]
         if asked:
             self.notary.submit_batch(asked, Instant(self.clock.now_ms()))
 

@@ -81,7 +81,7 @@ class Parties:
 
     def organisations(self) -> list[bytes]:
         """See forms.Names; those that left are none any more."""
-        return [member.identity for member in self._layout.file.members if not member.left_ms]
+        return [member.identity for member in self._layout.members]
 
     def notary_of(self, name: str) -> bytes:
         """See forms.Names: `solo` or `cluster`, the notary's name, or its id in hex."""

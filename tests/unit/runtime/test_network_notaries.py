@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from interfirm.base.errors import Refusal
+from interfirm.base.signatures import verify
+from interfirm.notary.registry.machine import revocation_bytes
 from interfirm.runtime.layout import NetworkLayout, new_network
 from interfirm.runtime.parties import Parties
 
@@ -34,3 +36,17 @@ def test_a_notary_is_named_by_its_kind_its_name_or_its_id(layout: NetworkLayout)
         parties.notary_of("cluster")
     assert refusal.value.code == "directory.notary"
     assert parties.operator(layout.notary_id) is None
+
+
+def test_one_that_leaves_is_no_member_any_more_and_its_revocation_is_signed(layout: NetworkLayout) -> None:
+    home = layout.firm("halden")
+    gone = layout.leave(home, at_ms=AT_MS + 1)
+    message = revocation_bytes(layout.network_id, home.member.identity)
+    verify(layout.file.genesis.registrar, message, gone.revocation_request().registrar)
+    again = NetworkLayout.open(layout.folder)
+    assert again.members == []
+    assert [home.member.slug for home in again.homes()] == ["notary"]
+    assert Parties(again).name_of(gone.identity) == "Halden Retail BV", "what it signed keeps its name"
+    with pytest.raises(Refusal) as refusal:
+        again.firm("halden")
+    assert refusal.value.code == "firm.unknown"
