@@ -89,6 +89,7 @@ FOUND_BY_WORLDS: list[Fault] = [
     ((uniqueness, ("notary.too-early",)),),
     ((uniqueness, ("notary.too-late",)),),
     ((notary, ("notary.signature",)),),
+    ((notary, ("notary.key",)),),
     ((claims, ("claim.taken",)),),
     ((notary_moves, ("move.statement",)),),
 ]

@@ -37,7 +37,7 @@ from interfirm.ledger.types import ConfirmersOpening, Disclosure, Move, Skeleton
 from interfirm.ledger.verification import Verified, check_signer, names_from, verify_view
 from interfirm.notary import machine
 from interfirm.notary.questions import check_statement, state_it
-from interfirm.notary.registry.machine import registration_bytes
+from interfirm.notary.registry.machine import registration_bytes, rotation_bytes
 from interfirm.notary.requests import request_of
 from interfirm.notary.types import (
     Answer,
@@ -53,6 +53,7 @@ from interfirm.notary.types import (
     Register,
     Request,
     Reserve,
+    Rotate,
     Said,
     Unlock,
 )
@@ -166,6 +167,7 @@ class Network:
         self.disclosures: dict[ContractRef, Disclosure] = {}
         self.openings: dict[ContractRef, tuple[bytes, Confirmers]] = {}
         self.whole: dict[bytes, HistoryItem] = {}
+        self.rotated: dict[bytes, list[Ed25519Signer]] = {}
         self.count = 0
         self.window = Window(lower=NOW.plus_ms(-HOUR_MS), upper=NOW.plus_ms(HOUR_MS))
         for name in names.split():
@@ -178,6 +180,7 @@ class Network:
         made.members = {name: member.copied(made) for name, member in self.members.items()}
         made.disclosures, made.openings = dict(self.disclosures), dict(self.openings)
         made.whole = dict(self.whole)
+        made.rotated = {identity: list(signers) for identity, signers in self.rotated.items()}
         return made
 
     # notaries and members -----------------------------------------------------------------------------------------
@@ -203,6 +206,23 @@ class Network:
             notary.done(request)
         self.members[someone.id] = Member(self, someone, home or self.notary)
         return self.members[someone.id]
+
+    def signer(self, someone: Party) -> Ed25519Signer:
+        """What a party signs with today."""
+        return self.rotated.get(someone.id, [someone.signer])[-1]
+
+    def rotate(self, someone: Party) -> Ed25519Signer:
+        """Give a party a new key at every notary; returns the old one, which counts no longer."""
+        old, keys = self.signer(someone), self.rotated.setdefault(someone.id, [])
+        new = Ed25519Signer(digest("test rotated key", someone.name, len(keys) + 1))
+        message = rotation_bytes(self.id, someone.id, new.public, len(keys) + 1)
+        request = Rotate(
+            identity=someone.id, key=new.public, number=len(keys) + 1, old=old.sign(message), new=new.sign(message)
+        )
+        for notary in self.notaries.values():
+            notary.done(request)
+        keys.append(new)
+        return old
 
     def receipt(self, notary: bytes, receipt: bytes) -> bytes:
         """notary.types.Abroad: the id that a receipt proves accepted."""
@@ -335,7 +355,7 @@ class Network:
         )  # fmt: skip
         name = machine.moves.id_of(request, origin.id)
         signers = [self.members[p].party for p in described.confirmers.parties]
-        return request.replace(signatures=tuple(sign(s.signer, s.id, name, purpose="lock") for s in signers))
+        return request.replace(signatures=tuple(sign(self.signer(s), s.id, name, purpose="lock") for s in signers))
 
     def home_of(self, held: Disclosure) -> Notary:
         """The notary at which a contract lives."""
@@ -384,10 +404,10 @@ class Network:
         """A home notary's word that it holds a claim for this draft."""
         request = Reserve(
             claim=claim, notary=draft.header.notary, transaction=draft.id, until=until,
-            signature=sign(owner.signer, owner.id, b""),
+            signature=sign(self.signer(owner), owner.id, b""),
         )  # fmt: skip
         name = machine.claims.reservation_id(request)
-        home.done(request.replace(signature=sign(owner.signer, owner.id, name, purpose="reservation")))
+        home.done(request.replace(signature=sign(self.signer(owner), owner.id, name, purpose="reservation")))
         return home.say("claim", machine.claims.claim_key(owner.id, claim))
 
 
@@ -491,7 +511,7 @@ class Member:
         check_signer(verified, self.party.id)
         self.signed[transaction] = frozenset(node.action.index for node in verified.nodes)
         self.proposed[transaction] = view
-        return sign(self.party.signer, self.party.id, transaction, purpose=PARTY)
+        return sign(self.network.signer(self.party), self.party.id, transaction, purpose=PARTY)
 
     def receive(self, view: View, *, history: History | None = None) -> Verified:
         """Record a view whose transaction was accepted."""

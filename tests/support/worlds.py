@@ -14,6 +14,7 @@ from typing import Any
 
 from interfirm.base.errors import Refusal
 from interfirm.base.money import Money
+from interfirm.base.signatures import Signer
 from interfirm.base.time import Window
 from interfirm.contracts import interpreter, types
 from interfirm.contracts.types import Action, Command, ContractRef, Create, walk
@@ -102,6 +103,8 @@ class World:
         self.unwilling = self.rng.choice((0, 0.5, 0.9))
         """How often the honest sign nothing that comes from the dishonest, whatever it says."""
         self.forged: list[ContractRef] = []
+        self.stolen: dict[bytes, Signer] = {}
+        """Keys of the honest that count no longer, which the dishonest have."""
         self._copy(_founded())
 
     def _copy(self, begun: Founded) -> None:
@@ -127,11 +130,20 @@ class World:
             self._honest_step()
         elif chance < 0.86:
             self._dishonest_step()
-        elif chance < 0.97:
+        elif chance < 0.95:
             self._move()
+        elif chance < 0.97:
+            self._rotate()
         else:
             notary = self.rng.choice(list(self.network.notaries.values()))
             notary.now = notary.now.plus_ms(self.rng.choice((HOUR_MS // 4, HOUR_MS // 2)))
+
+    def _rotate(self) -> None:
+        """Somebody takes a new key; the old one may have been why, and is in the wrong hands from now on."""
+        someone = party(self.rng.choice((*HONEST, *DISHONEST)))
+        old = self.network.rotate(someone)
+        if someone.name in HONEST:
+            self.stolen[someone.id] = old
 
     def judge(self) -> list[str]:
         """How the beliefs of the honest break the property; empty if they do not."""
@@ -159,7 +171,7 @@ class World:
         for identity in draft.signers:
             member = network.members[identity]
             if member.party.name in DISHONEST:
-                signatures.append(sign(member.party.signer, identity, draft.id))
+                signatures.append(sign(network.signer(member.party), identity, draft.id))
                 continue
             try:
                 history = giver.give(views[identity], member)
@@ -466,7 +478,10 @@ class World:
         for identity in dict.fromkeys([*forgery.scopes, *(line.identity for line in forgery.extra_lines)]):
             member = self.network.members[identity]
             if identity in LIARS:
-                signatures.append(sign(member.party.signer, identity, transaction))
+                signatures.append(sign(self.network.signer(member.party), identity, transaction))
+                continue
+            if identity in self.stolen and self.rng.random() < 0.5:
+                signatures.append(sign(self.stolen[identity], identity, transaction))
                 continue
             if identity not in forgery.tops or self.rng.random() < self.unwilling:
                 return identity
