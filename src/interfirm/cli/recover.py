@@ -18,8 +18,8 @@ def recover(
 ) -> None:
     """Ask members for all that they share with this firm, and the notaries what of it is unspent.
 
-    Everything said is verified. The report says who did not answer or said what does not hold: only what is shared with
-    nobody else can be lacking. Run it again when they are back; nothing is doubled.
+    Everything said is verified. The report says who did not answer or said what does not hold: what is shared with
+    them alone can be missing. Run it again when they are back; nothing is doubled.
     """
     flow = watch("recover.all", **{"from": peer or []}, silent_ms=1000 * silent)
     members = {member.identity.hex(): member.name for member in session.layout().file.members}

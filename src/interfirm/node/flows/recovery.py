@@ -1,9 +1,9 @@
 """Unspent recovery: a node that lost its database makes its books again from its peers' words and the notaries'.
 
 Peers give what they share with this organisation, every part of which is verified; the notaries say, dated and signed,
-of each contract that was told whether it can still be consumed. What nobody says cannot be proved absent: the report
-names the organisations that did not answer or whose words did not hold, because only what is shared with them alone
-can be lacking.
+of each contract that was told whether it can still be consumed. What nobody says cannot be proved absent. The report
+names the organisations that did not answer or whose words did not hold: what is shared with them alone can be lacking,
+and so can what nobody else holds, or what the only other holder leaves out without a trace.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Lacking(Value, frozen=True):
 class Rebuilt(Value, frozen=True):
     """What was recovered. `unspent` contracts are each proved so by their notary's word, kept under `WORDS`.
 
-    `complete` says that everybody answered, that all that was said held, and that nothing is lacking. Otherwise only
-    what this organisation shares with nobody but the `uncovered` ones can be missing.
+    `complete` says that everybody answered, that all that was said held, and that of nothing that was told the end is
+    lacking. Every contract with a holder that answered truthfully is there; see the module for what may not be.
     """
 
     told: tuple[Told, ...]
