@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,16 +14,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 from tests.e2e.networks import FIRMS, answer, command, eventually
-from tests.support.cluster import free_address
+from tests.support.cluster import free_address, needs_engine
 
 from interfirm.cli import session
 from interfirm.cli.main import run
-from interfirm.runtime import engine
 from interfirm.runtime.layout import NetworkLayout, new_network
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
-)
+pytestmark = needs_engine
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.e2e.networks import FIRMS, answer, command, eventually
-from tests.support.cluster import free_address
+from tests.support.cluster import free_address, needs_engine
 
-from interfirm.runtime import engine
 from interfirm.runtime.layout import new_network
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
-)
+pytestmark = needs_engine
 
 
 def status(folder: Path) -> Any:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from tests.support.cluster import HandledCluster, RunningCluster, free_address
+from tests.support.cluster import HandledCluster, RunningCluster, free_address, needs_engine
 from tests.unit.notary.notaries import HOUR_MS, NETWORK, REGISTRAR, A, B, C, Org, create
 
 from interfirm.base.errors import Refusal
@@ -35,9 +35,7 @@ from interfirm.runtime.cluster_govern import Government, Voice, entering, replac
 from interfirm.runtime.cluster_join import add_node, agreed_header, next_key, use_next_key
 from interfirm.runtime.validator import RULES, snapshot_now
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
-)
+pytestmark = needs_engine
 CONSTITUTION = Constitution(
     voters=tuple(org.signer.public for org in (A, B, C)), operators=(),
     settings=(Setting(name="epoch_heights", value=3),),

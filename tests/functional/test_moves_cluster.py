@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +9,13 @@ from typing import Any
 
 import pytest
 from tests.e2e.networks import asker, eventually
+from tests.support.cluster import needs_engine
 
 from interfirm.base.time import Instant
-from interfirm.runtime import engine, notaries, supervise
+from interfirm.runtime import notaries, supervise
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
-    ),
-]
+pytestmark = [pytest.mark.slow, *needs_engine]
 FIRMS = (("Halden Retail BV", "BE0812345603"), ("Kern Logistics NV", "BE0543210955"))
 SOON_MS = 25_000
 
