@@ -17,7 +17,6 @@ from interfirm.runtime.cluster import ClusterLayout, key_of
 from interfirm.runtime.cluster_govern import entering, government, key_named, replacing
 from interfirm.runtime.cluster_run import ENGINE, running
 from interfirm.runtime.cluster_status import status_of
-from interfirm.runtime.validator import snapshot_now
 
 Machine = Annotated[str, typer.Argument(help="A machine of this folder.")]
 MARGIN_HEIGHTS = 5
@@ -120,6 +119,8 @@ def snapshot(
     folder: Folder = None,
 ) -> None:
     """Take a snapshot of the state now, for machines that join; one is taken by itself every thousand heights."""
+    from interfirm.runtime.validator import snapshot_now  # all of a validator, which other commands do without
+
     layout = ClusterLayout.open(folder_of(folder))
     name = machine or layout.places[0].name
     height, root = snapshot_now(layout, name)

@@ -12,8 +12,8 @@ from typing import Any
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
-from interfirm.notary.cometbft.abci import LACKING
 from interfirm.notary.cometbft.rpc import Rpc
+from interfirm.notary.governance.epochs import LACKING
 from interfirm.notary.governance.metadata import Governed
 from interfirm.notary.types import Ask, Said
 from interfirm.runtime.cluster import ClusterLayout, Place

@@ -22,6 +22,7 @@ from interfirm.notary.cometbft.proto import message
 from interfirm.notary.cometbft.query import answer_query
 from interfirm.notary.cometbft.types import Result, Snapshot
 from interfirm.notary.evidence.types import Misconduct
+from interfirm.notary.governance.epochs import LACKING
 from interfirm.notary.types import Done, Refused
 
 FRAME_BYTES_MAX = 104_857_600
@@ -31,8 +32,6 @@ VERSION = 1
 CODESPACE = "interfirm"
 OK, NOT_AN_ENVELOPE = 0, 1
 RECHECK = 1
-LACKING = "governance.version"
-"""The refusal to judge by rules that this software does not have."""
 _MISCONDUCT = {1: "duplicate-vote", 2: "light-client-attack"}
 
 Request, Response = message("tendermint.abci.Request"), message("tendermint.abci.Response")

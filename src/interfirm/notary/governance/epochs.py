@@ -29,6 +29,8 @@ class Software(Value, frozen=True):
     migrations: Mapping[int, Migration] = {}
 
 
+LACKING = "governance.version"
+"""The refusal to judge by rules that this software does not have."""
 SOFTWARE = Software(versions=(1,))
 """This software. A version is added here with its migration; the one before stays until all have upgraded."""
 
