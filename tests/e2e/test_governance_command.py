@@ -92,12 +92,24 @@ def test_what_can_be_listed_is_listed(network: NetworkLayout) -> None:
     (validator,) = said(network, "validators")
     assert (validator["machine"], validator["power"]) == ("node0", 1)
     assert said(network, "fees")["payer"] == "nobody"
-    assert said(network, "packages") == []
     for words in (("parameters",), ("parameters", "window"), ("voters",), ("validators",), ("fees",), ("packages",),
                   ("proposals",), ("status",)):  # fmt: skip
         code, out, err = typed(network, "notary", *words)
         assert code == 0, err
         assert out
+
+
+def test_packages_are_approved_and_published(network: NetworkLayout) -> None:
+    first, _ = firms(network)
+    module = "tests.support.contracts.iou.contract"
+    assert "package.unknown" in refused(network, "publish", module)
+    found = said(network, "publish", module, "--approve", "--validated", "Cash", "--by", first)
+    assert said(network, "vote", found["id"])["status"] == "applied"
+    published = said(network, "publish", module)
+    listed = said(network, "packages")
+    assert [each["package"] for each in published] == [each["package"] for each in listed]
+    assert listed[-1]["validated"] == ["Cash"]
+    assert "package.missing" in refused(network, "publish", "no.such.module")
 
 
 def test_the_cluster_is_stopped_and_resumed(network: NetworkLayout) -> None:

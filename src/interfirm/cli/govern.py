@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.signatures import PublicKey, Scheme
 from interfirm.cli import session
+from interfirm.contracts.packages import Package as Bundle
+from interfirm.contracts.packages import bundle
 from interfirm.notary.fees.machine import Totals
 from interfirm.notary.governance.metadata import Franchise, Governed
 from interfirm.notary.governance.types import (
@@ -33,6 +36,7 @@ from interfirm.notary.governance.types import (
     Upgrade,
 )
 from interfirm.notary.packages.machine import Package
+from interfirm.notary.types import Publish
 from interfirm.runtime.cluster import ClusterLayout
 from interfirm.runtime.cluster_govern import (
     Government,
@@ -45,6 +49,7 @@ from interfirm.runtime.cluster_govern import (
 from interfirm.runtime.layout import NetworkLayout
 
 REGISTRAR = "registrar"
+NAME_CHARS_MAX = 64
 HOUR_MS = 3_600_000
 PAYERS = ("nobody", "who asks", "the first signer")
 
@@ -392,6 +397,41 @@ def _hash(text: str) -> bytes:
     return found
 
 
+def publish(
+    module: Annotated[str, typer.Argument(help="A contract module as Python imports it.")],
+    approve: Annotated[bool, typer.Option("--approve", help="Propose to approve them first.")] = False,
+    validated: Annotated[
+        list[str] | None, typer.Option(help="With --approve: a template that is used in re-executed transactions only.")
+    ] = None,
+    by: By = "",
+    hours: Hours = HOURS,
+    folder: Folder = None,
+) -> None:
+    """Bring the source of approved packages to the cluster, which re-executes by it; --approve proposes them first."""
+    try:
+        found = bundle(importlib.import_module(module))
+    except ImportError as error:
+        raise Refusal("package.missing", "there is no such module", module=module, reason=str(error)) from error
+    if approve:
+        put(tuple(_approval(each, tuple(validated or ())) for each in found), by, hours, folder)
+        return
+    voice = voice_of(by)
+    with governing_in(folder) as governing:
+        for each in found:
+            governing.send(Publish(package=each), voice)
+    session.show(
+        [{"package": each.id.hex(), "name": each.name} for each in found],
+        lambda rows: "published: " + ", ".join(row["name"] for row in rows),
+    )
+
+
+def _approval(package: Bundle, validated: tuple[str, ...]) -> ApprovePackage:
+    own = tuple(name for name in validated if any(f"class {name}(" in text for text in package.modules.values()))
+    return ApprovePackage(
+        package=package.id, name=package.name[-NAME_CHARS_MAX:], version=str(package.language), validated=own
+    )
+
+
 def vote(
     proposal: Annotated[str, typer.Argument(help="The start of the proposal's id.")],
     by: By = "",
@@ -450,7 +490,7 @@ def upgrade(
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "parameters": shown_parameters, "proposals": proposals, "voters": voters, "validators": validators,
-    "packages": packages, "fees": fees, "propose": propose, "vote": vote, "retract": retract, "stop": stop,
-    "resume": resume, "upgrade": upgrade,
+    "packages": packages, "publish": publish, "fees": fees, "propose": propose, "vote": vote, "retract": retract,
+    "stop": stop, "resume": resume, "upgrade": upgrade,
 }  # fmt: skip
 """What `interfirm notary` has of governance, by name."""

@@ -14,7 +14,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.time import Instant
 from interfirm.ledger.signing import PARTY, WITHDRAWAL, check_signature
-from interfirm.ledger.types import TransactionSignature
+from interfirm.ledger.types import TransactionSignature, View
 from interfirm.notary import questions
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.evidence import machine as evidence
@@ -25,6 +25,7 @@ from interfirm.notary.governance import machine as governance
 from interfirm.notary.governance.epochs import SOFTWARE, Software
 from interfirm.notary.governance.head import head_of
 from interfirm.notary.governance.machine import Moment
+from interfirm.notary.governance.parameters import VALIDATES_NOTHING
 from interfirm.notary.governance.types import Powers, Propose, Retract, Vote
 from interfirm.notary.moves import machine as moves
 from interfirm.notary.registry import machine as registry
@@ -46,7 +47,9 @@ from interfirm.notary.types import (
     Judged,
     Lock,
     Notarise,
+    NotariseWhole,
     Origin,
+    Publish,
     Refused,
     Register,
     Request,
@@ -66,6 +69,7 @@ from interfirm.notary.types import (
 )
 from interfirm.notary.types import notary_id as notary_id  # noqa: PLC0414 - where others look for it
 from interfirm.notary.uniqueness import machine as uniqueness
+from interfirm.notary.validating import machine as validating
 from interfirm.notary.validators import machine as validators
 
 TIME, BLOCK_HEIGHT, COUNT = b"time", b"height", b"accepted"
@@ -95,6 +99,7 @@ class _Judge:
         self.identify = identify
         self.now = block.time
         self.moment = Moment(notary=self.notary, height=self.height, now=self.now)
+        self.validated = 0
         self.tells: list[Tell] = []
         self.accepted: list[Done] = []
         self.parameters = epochs.begin_block(self.state, genesis, self.moment, software)
@@ -127,6 +132,10 @@ class _Judge:
         match request:
             case Notarise():
                 return self._notarise(request)
+            case NotariseWhole():
+                return self._notarise(request.notarise, request.view)
+            case Publish():
+                return self._done(validating.publish(request.package, self.state))
             case Withdraw():
                 return self._withdraw(request)
             case Lock():
@@ -191,7 +200,8 @@ class _Judge:
             raise Refusal("notary.clock", "this notary's time is not set", to=request.time, now=self.now)
         return self._done(digest("time", request.time.ms))
 
-    def _notarise(self, request: Notarise) -> Done:
+    def _notarise(self, request: Notarise, view: View | None = None) -> Done:
+        """Accept a transaction; with a view of all of it, only what re-execution leads to as well."""
         uniqueness.check_sizes(request, self.state.limits)
         transaction = self.identify(request)
         known = self._accepted(transaction)
@@ -204,10 +214,21 @@ class _Judge:
         if request.components or request.seals:
             self._check_seals(request)
         self._check_signatures(request.signatures, scopes.keys(), transaction, PARTY)
+        if view is not None:
+            self._validate(request, view, transaction)
+        elif (mode := self.parameters["validating"]) != VALIDATES_NOTHING:
+            validating.check_partial(request, self.state, mode=mode)
         for key, consumer in uniqueness.apply(request, transaction, self.state):
             self.tells.extend(subscriptions.consumed(key, consumer, self.state))
         claims.apply(request, transaction, self.state, self.notary)
         return self._accept(transaction)
+
+    def _validate(self, request: Notarise, view: View, transaction: bytes) -> None:
+        if self.validated >= self.parameters["validated_count_max"]:
+            raise Refusal("notary.busy", "no more is re-executed in this block", count_max=self.validated)
+        self.validated += 1
+        word = validating.Word(self.state, self.notary, self.abroad)
+        validating.validate(request, view, transaction, word=word, network=self.genesis.network, state=self.state)
 
     def _check_seals(self, request: Notarise) -> None:
         committed = [component.hash for component in request.components if component.name == SEALS]

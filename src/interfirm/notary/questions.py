@@ -11,11 +11,11 @@ from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Wire
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.governance import metadata
-from interfirm.notary.state import ACCEPTED, IMPORTS, REFS, REGISTRY, Overlay
+from interfirm.notary.state import ACCEPTED, IMPORTS, REFS, REGISTRY, VALIDATED, Overlay
 from interfirm.notary.types import Ask, Done, Said
 from interfirm.notary.uniqueness.machine import ACTIVE, CONSUMED
 
-KINDS = ("unspent", "consumer", "claim", "imported", "accepted", "key", *metadata.KINDS)
+KINDS = ("unspent", "consumer", "claim", "imported", "accepted", "key", "validated", *metadata.KINDS)
 
 
 def answer(question: Ask, state: Overlay, height: int, now: Instant) -> Said:
@@ -27,6 +27,7 @@ def answer(question: Ask, state: Overlay, height: int, now: Instant) -> Said:
     - `imported` of a lock id: the origin notary
     - `accepted` of a transaction id: [height, time ms]
     - `key` of an identity: its registry record
+    - `validated` of a transaction id: True where the notary re-executed it before it accepted it
     - about the notary itself, the kinds of `governance.metadata`
     """
     found = _find(question, state, height)
@@ -50,6 +51,8 @@ def _find(question: Ask, state: Overlay, height: int) -> Any:
     if question.kind == "key":
         value = state.get(REGISTRY, subject)
         return None if value is None else codec.decode_plain(value)
+    if question.kind == "validated":
+        return state.get(VALIDATED, subject) is not None
     if question.kind in metadata.KINDS:
         return metadata.answer(question.kind, subject, state, height)
     raise Refusal("notary.question", "no such question", kind=question.kind[:20], kinds=KINDS)

@@ -10,9 +10,10 @@ REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS
     "refs", "accepted", "withdrawn", "claims", "locks", "imports", "registry", "meta", "subscriptions", "envelopes",
 )  # fmt: skip
 GOVERNANCE, VALIDATORS, FEES, PACKAGES, EVIDENCE = "governance", "validators", "fees", "packages", "evidence"
+VALIDATED = "validated"
 SPACES = (
     REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS, ENVELOPES,
-    GOVERNANCE, VALIDATORS, FEES, PACKAGES, EVIDENCE,
+    GOVERNANCE, VALIDATORS, FEES, PACKAGES, EVIDENCE, VALIDATED,
 )  # fmt: skip
 """All spaces, only ever added to; what a host of several machines knows of envelopes is its own."""
 

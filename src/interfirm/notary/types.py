@@ -16,6 +16,7 @@ from interfirm.base.limits import LIMITS, Limits
 from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Value, Wire
+from interfirm.contracts.packages import Package
 from interfirm.contracts.types import ContractRef
 from interfirm.ledger.types import (
     ClaimOpening,
@@ -25,6 +26,7 @@ from interfirm.ledger.types import (
     Header,
     LineOpening,
     TransactionSignature,
+    View,
 )
 from interfirm.notary.evidence.types import Accuse, Misconduct
 from interfirm.notary.governance.types import Founding, Propose, Retract, Vote
@@ -98,6 +100,19 @@ class Notarise(Wire, frozen=True, tag="notarise"):
     signatures: tuple[TransactionSignature, ...]
     reservations: tuple[bytes, ...] = ()
     seals: bytes = b""
+
+
+class NotariseWhole(Wire, frozen=True, tag="notarise-whole"):
+    """Accept a transaction that the notary re-executes: the same request, and the view that shows everything."""
+
+    notarise: Notarise
+    view: View
+
+
+class Publish(Wire, frozen=True, tag="publish"):
+    """Bring the source of an approved package, whose dependencies were published before."""
+
+    package: Package
 
 
 class Withdraw(Wire, frozen=True, tag="withdraw"):
@@ -232,6 +247,8 @@ class Ask(Wire, frozen=True, tag="ask"):
 
 Request = (
     Notarise
+    | NotariseWhole
+    | Publish
     | Withdraw
     | Lock
     | Import
@@ -255,6 +272,13 @@ Request = (
 )
 GOVERNING = (Propose, Vote, Retract, Accuse)
 """What decides about the notary itself; it goes on while all else is stopped."""
+
+
+def transaction_in(request: Request) -> Notarise | None:
+    """The transaction that a request brings, whether or not it is to be re-executed."""
+    if isinstance(request, Notarise):
+        return request
+    return request.notarise if isinstance(request, NotariseWhole) else None
 
 
 class Asked(Value, frozen=True):

@@ -198,3 +198,15 @@ def test_a_stopped_cluster_goes_on_making_blocks_and_refuses_what_they_hold() ->
     assert answer.code == "notary.stopped"
     assert isinstance(cluster.answers(ASK)[0], Said)
     assert governed(cluster).stopped is not None
+
+
+def test_a_validating_cluster_takes_nothing_that_it_cannot_re_execute() -> None:
+    cluster = Cluster().with_orgs()
+    ledger = Ledger(NOTARY)
+    assert isinstance(cluster.answers(ledger.request(create(0, A)))[0], Done)
+    applied(cluster, SetParameter(name="validating", value=2))
+    while cluster.store.height < 256:
+        cluster.block()
+    refused = cluster.answers(ledger.request(create(0, A)))[0]
+    assert isinstance(refused, Refused)
+    assert refused.code == "notary.validating"

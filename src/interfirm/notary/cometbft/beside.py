@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from interfirm.base.limits import LIMITS
 from interfirm.base.time import Instant
 from interfirm.base.values import Value
-from interfirm.notary.types import Asked, Done, Judged, Notarise, Tell
+from interfirm.notary.types import Asked, Done, Judged, Tell, transaction_in
 from interfirm.notary.uniqueness.machine import consumer_hash
 from interfirm.notary.wire import Told
 
@@ -44,10 +44,11 @@ class Beside(Value, frozen=True):
 def beside_of(height: int, asked: Sequence[Asked], judged: Judged) -> Beside:
     """What is to be kept of a judged block: sealed views of new acceptances only."""
     fresh = {done.id for done in judged.accepted}
+    brought = [(transaction_in(each.request), done) for each, done in zip(asked, judged.answers, strict=True)]
     seals = tuple(
-        (consumer_hash(done.id), each.request.seals)
-        for each, done in zip(asked, judged.answers, strict=True)
-        if isinstance(each.request, Notarise) and each.request.seals and isinstance(done, Done) and done.id in fresh
+        (consumer_hash(done.id), request.seals)
+        for request, done in brought
+        if request is not None and request.seals and isinstance(done, Done) and done.id in fresh
     )
     return Beside(
         height=height, time=judged.time, seals=seals, tells=judged.tells, keep_ms=judged.limits.sealed_keep_ms

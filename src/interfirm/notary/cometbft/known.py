@@ -16,7 +16,7 @@ from interfirm.base.limits import LIMITS, Limits
 from interfirm.ledger.signing import PARTY, check_signature
 from interfirm.ledger.types import TransactionSignature
 from interfirm.notary.cometbft.envelope import ENVELOPE, Opened, open_envelope
-from interfirm.notary.types import Notarise
+from interfirm.notary.types import Notarise, transaction_in
 from interfirm.notary.uniqueness.machine import check_sizes, transaction_of
 
 KNOWN_BYTES_MAX = 128 * 1024 * 1024
@@ -43,8 +43,8 @@ class Work:
     def check_transactions(self, limits: Limits) -> None:
         """Refuse an envelope with a transaction that is over a limit or not signed by whom it says (each once)."""
         for asked in self.opened.asked:
-            if isinstance(asked.request, Notarise):
-                self._check(asked.request, limits)
+            if (request := transaction_in(asked.request)) is not None:
+                self._check(request, limits)
 
     def _check(self, request: Notarise, limits: Limits) -> None:
         check_sizes(request, limits)

@@ -14,7 +14,7 @@ from interfirm.base.values import Wire
 from interfirm.notary.governance.parameters import CHARGED, FIRST_SIGNER, MILLION, NOBODY, Parameters
 from interfirm.notary.governance.types import Number
 from interfirm.notary.state import FEES, Overlay
-from interfirm.notary.types import Lock, Notarise, Request, Reserve, Store, Withdraw
+from interfirm.notary.types import Lock, Notarise, NotariseWhole, Request, Reserve, Store, Withdraw
 
 TOTALS = b"totals"
 ISSUED_MAX = 2**62
@@ -117,6 +117,8 @@ def _first_signer(request: Request, requester: bytes) -> bytes:
     match request:
         case Notarise():
             return request.lines[0].line.identity
+        case NotariseWhole():
+            return request.notarise.lines[0].line.identity
         case Lock():
             return request.signatures[0].identity if request.signatures else requester
         case Withdraw() | Reserve():

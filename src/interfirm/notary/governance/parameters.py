@@ -17,9 +17,11 @@ from interfirm.notary.governance.types import FEE_SCHEDULE, PARAMETERS, UNITS_MA
 MILLION = 1_000_000
 NOBODY, REQUESTER, FIRST_SIGNER = 0, 1, 2
 """Who pays a fee; for what has no listed signature, the requester does."""
+VALIDATES_NOTHING, VALIDATES_TEMPLATES, VALIDATES_ALL = 0, 1, 2
+"""What must come whole, to be re-executed: nothing, contracts of the templates that the voters named, everything."""
 CHARGED = (
     "notarise", "withdraw", "lock", "import", "finish", "unlock", "register", "rotate", "revoke", "follow", "reserve",
-    "settle", "free", "subscribe", "unsubscribe", "ask",
+    "settle", "free", "subscribe", "unsubscribe", "ask", "notarise-whole", "publish",
 )  # fmt: skip
 """The kinds of request that can cost something; governance and accusations are free."""
 
@@ -60,6 +62,8 @@ _LIMITS = {name: _of_limit(name, getattr(LIMITS, name)) for name in Limits.__str
 _OWN = {
     "envelope_life_ms_max": _ENVELOPE_LIFE,
     "epoch_heights": Bounds(default=256, low=1, high=100_000),
+    "validating": Bounds(default=VALIDATES_NOTHING, low=VALIDATES_NOTHING, high=VALIDATES_ALL),
+    "validated_count_max": Bounds(default=512, low=1, high=8192),
     "bond_units_min": Bounds(default=0, low=0, high=UNITS_MAX),
     "bond_epochs": Bounds(default=512, low=1, high=1_000_000),
 }

@@ -39,12 +39,16 @@ class SetParameter(Wire, frozen=True, tag="set-parameter"):
 
 
 class ApprovePackage(Wire, frozen=True, tag="approve-package"):
-    """Approve a package by its id; name, version and words are what people read."""
+    """Approve a package by its id; name, version and words are what people read.
+
+    Contracts of the templates named in `validated` are used in transactions that the notary re-executes, and no other.
+    """
 
     package: Hash32
     name: Name
     version: Name
     about: Words = ""
+    validated: Annotated[tuple[Name, ...], msgspec.Meta(max_length=64)] = ()
 
 
 class RevokePackage(Wire, frozen=True, tag="revoke-package"):

@@ -22,6 +22,7 @@ class Package(Wire, frozen=True):
     proposal: Hash32
     approved: int
     revoked: int = 0
+    validated: tuple[str, ...] = ()
 
 
 def approve(action: ApprovePackage, proposal: bytes, state: Overlay, height: int) -> None:
@@ -35,7 +36,7 @@ def approve(action: ApprovePackage, proposal: bytes, state: Overlay, height: int
         state.put(PACKAGES, _PLACE, codec.encode_plain(count + 1))
     found = Package(
         package=action.package, name=action.name, version=action.version, about=action.about, proposal=proposal,
-        approved=height,
+        approved=height, validated=action.validated,
     )  # fmt: skip
     state.put(PACKAGES, action.package, codec.encode(found))
 

@@ -13,7 +13,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
 from interfirm.ledger.signing import PARTY, check_signature
 from interfirm.ledger.types import CreateEntry, TransactionSignature
-from interfirm.notary.types import Asked, Notarise, ref_key
+from interfirm.notary.types import Asked, Notarise, ref_key, transaction_in
 from interfirm.notary.uniqueness.machine import transaction_of
 
 
@@ -38,11 +38,11 @@ class Checked:
         """The keys of the state that judging these transactions will ask for: their ids and refs."""
         found = []
         for asked in requests:
-            if isinstance(asked.request, Notarise):
-                found.append(self.identify(asked.request))
+            if (request := transaction_in(asked.request)) is not None:
+                found.append(self.identify(request))
                 found += [
                     ref_key(entry.ref)
-                    for entry in asked.request.entries
+                    for entry in request.entries
                     if not isinstance(entry, CreateEntry) and entry.ref.transaction is not None
                 ]
         return found
@@ -57,7 +57,7 @@ class CheckedFirst(Checked):
     def __init__(self, requests: Iterable[Asked]) -> None:
         super().__init__()
         self._valid: dict[int, tuple[TransactionSignature, bytes]] = {}
-        transactions = [asked.request for asked in requests if isinstance(asked.request, Notarise)]
+        transactions = [request for asked in requests if (request := transaction_in(asked.request)) is not None]
         ids = [self.identify(request) for request in transactions]
         for request, transaction in zip(transactions, ids, strict=True):
             for signature in request.signatures[: LIMITS.lines_count_max]:

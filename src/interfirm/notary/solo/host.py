@@ -18,7 +18,7 @@ from interfirm.notary.admission import admit, is_idle
 from interfirm.notary.solo.checking import CheckedFirst
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.solo.verifiers import Verifiers
-from interfirm.notary.types import Asked, Done, Notarise, Tell
+from interfirm.notary.types import Asked, Done, Tell, transaction_in
 from interfirm.notary.wire import (
     Accepted,
     Answered,
@@ -133,8 +133,8 @@ class SoloHost:
 
 def _accepted(asked: Asked, answered: Answered | None) -> Accepted | None:
     """What the other signers of an accepted transaction are to have."""
-    request = asked.request
-    if not isinstance(request, Notarise) or answered is None or not isinstance(answered.answer, Done):
+    request = transaction_in(asked.request)
+    if request is None or answered is None or not isinstance(answered.answer, Done):
         return None
     signers = tuple(o.line.identity for o in request.lines if o.line.identity != asked.requester)
     return Accepted(transaction=answered.answer.id, receipt=answered.receipt, signers=signers) if signers else None

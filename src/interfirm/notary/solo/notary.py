@@ -26,7 +26,7 @@ from interfirm.notary.solo import receipts
 from interfirm.notary.solo.checking import Checked
 from interfirm.notary.solo.sqlite import Database
 from interfirm.notary.state import ACCEPTED, Overlay
-from interfirm.notary.types import Abroad, Answer, Asked, Block, Done, Genesis, Judged, Notarise, Said, Tell
+from interfirm.notary.types import Abroad, Answer, Asked, Block, Done, Genesis, Judged, Said, Tell, transaction_in
 from interfirm.notary.uniqueness.machine import consumer_hash
 from interfirm.notary.wire import Answered, Told, refused
 
@@ -132,12 +132,12 @@ class SoloNotary:
         now = judged.time
         until = now.plus_ms(judged.limits.sealed_keep_ms)
         fresh = {done.id for done in judged.accepted}
+        brought = [(transaction_in(asked.request), done) for asked, done in zip(requests, judged.answers, strict=True)]
         sealed = [
-            (consumer_hash(done.id), asked.request.seals)
-            for asked, done in zip(requests, judged.answers, strict=True)
-            if isinstance(asked.request, Notarise) and asked.request.seals
-            and isinstance(done, Done) and done.id in fresh
-        ]  # fmt: skip
+            (consumer_hash(done.id), request.seals)
+            for request, done in brought
+            if request is not None and request.seals and isinstance(done, Done) and done.id in fresh
+        ]
         self._database.prune(now)
         if sealed:
             self._database.write_seals(sealed, until)

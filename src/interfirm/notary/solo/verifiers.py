@@ -19,7 +19,7 @@ from interfirm.ledger.signing import PARTY, signed_bytes
 from interfirm.ledger.types import PLATFORM_VERSION, TransactionSignature
 from interfirm.notary.solo.checking import Checked
 from interfirm.notary.solo.verifier import Work
-from interfirm.notary.types import Asked, Notarise
+from interfirm.notary.types import Asked, Notarise, transaction_in
 
 REQUESTS_PER_JOB = 16
 """Small enough that the first verdicts are there before they are asked for."""
@@ -118,7 +118,7 @@ class Verifiers:
     def ahead(self, requests: Sequence[Asked]) -> CheckedAhead:
         """Begin to verify the signatures of a batch."""
         checked = CheckedAhead()
-        transactions = [asked.request for asked in requests if isinstance(asked.request, Notarise)]
+        transactions = [request for asked in requests if (request := transaction_in(asked.request)) is not None]
         for number, start in enumerate(range(0, len(transactions), REQUESTS_PER_JOB)):
             worker = self._workers[number % len(self._workers)]
             checked.give(transactions[start : start + REQUESTS_PER_JOB], worker)

@@ -25,6 +25,7 @@ from interfirm.notary.state import (
     REFS,
     REGISTRY,
     SUBSCRIPTIONS,
+    VALIDATED,
     VALIDATORS,
     WITHDRAWN,
 )
@@ -88,7 +89,7 @@ def storable(key: bytes) -> bool:
 NOTARY = Layout(
     plain={
         REFS: 36, ACCEPTED: 32, CLAIMS: 32, LOCKS: 32, IMPORTS: 32, REGISTRY: 32, ENVELOPES: 8, META: 0, IBC: 0,
-        GOVERNANCE: 0, VALIDATORS: 0, FEES: 32, PACKAGES: 32, EVIDENCE: 32,
+        GOVERNANCE: 0, VALIDATORS: 0, FEES: 32, PACKAGES: 32, VALIDATED: 32, EVIDENCE: 32,
     },
     hashed=frozenset((WITHDRAWN, SUBSCRIPTIONS)),
 ).checked()  # fmt: skip

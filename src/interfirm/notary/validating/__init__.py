@@ -1,0 +1,1 @@
+"""Validating: whole transactions are re-executed before they are accepted."""
