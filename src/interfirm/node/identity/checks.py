@@ -7,6 +7,7 @@ have (other critical extensions, other constraints) is refused, never ignored.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -15,6 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from interfirm.base.errors import Refusal, check
@@ -42,6 +44,7 @@ _UNDERSTOOD = (
     x509.SubjectAlternativeName,
 )
 _UNREADABLE = (
+    CryptographyDeprecationWarning,
     ValueError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
@@ -201,7 +204,9 @@ def parse(data: bytes) -> x509.Certificate:
     bytes_max = LIMITS.certificate_bytes_max
     check(len(data) <= bytes_max, "certificate.malformed", "the certificate is too large", bytes_max=bytes_max)
     try:
-        certificate = x509.load_der_x509_certificate(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CryptographyDeprecationWarning)  # what RFC 5280 disallows is only warned of
+            certificate = x509.load_der_x509_certificate(data)
         # these are parsed lazily otherwise, and the rest of this file relies on them
         _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
