@@ -58,9 +58,20 @@ POLL_S = 0.05
 LISTEN_S = 1.0
 LIFE_MS = 60_000
 """How long an envelope may wait for a block."""
-ANSWERED_KEPT = 4_096
+HEIGHTS_BACK = 120
+"""So many blocks are read again when a node starts: what it signed may have been accepted while it was down."""
+TRIES_MAX = 200
+"""A node asks by itself for what it is not told; so often its gate tries to prove a receipt that nobody asked for."""
 _LATER = ("envelope.", "notary.rate", "cluster.", "rpc.")
 """Refusals of an envelope after which its requests are sent again, and nobody is told."""
+
+
+class _Heard(Value, frozen=True):
+    """A transaction that this organisation signed, in a block that was read."""
+
+    height: int
+    transaction: bytes
+    tries: int = 0
 
 
 class Gatekeeper(Value, frozen=True):
@@ -87,13 +98,13 @@ class ClusterGate:
     ) -> None:
         """`clock_ms` is the machine's clock, by which headers are judged."""
         self.anchor, self._keeper = anchor, keeper
-        self._client = ClusterClient(addresses)
+        self._client = ClusterClient(addresses, heights_back=HEIGHTS_BACK)
         self._chain = Chain(anchor, [Rpc(address) for address in addresses], now_ms=clock_ms)
         self._waiting: OrderedDict[bytes, bytes] = OrderedDict()
         self._sent: dict[bytes, tuple[tuple[bytes, Request], ...]] = {}
         self._open: set[bytes] = set()
         self._settled: list[tuple[Settled, tuple[tuple[bytes, Request], ...]]] = []
-        self._others: list[tuple[int, bytes]] = []
+        self._others: list[_Heard] = []
         self._told = 0
         self._change = threading.Condition()
         self._stopping = False
@@ -191,7 +202,7 @@ class ClusterGate:
             for asked, answer in zip(open_envelope(data).asked, settled.answers, strict=False):
                 request = asked.request
                 if isinstance(request, Notarise) and isinstance(answer, Done) and self._is_listed(request):
-                    self._others.append((height, transaction_of(request)))
+                    self._others.append(_Heard(height, transaction_of(request)))
 
     def _is_listed(self, request: Notarise) -> bool:
         return any(opening.line.identity == self._keeper.identity for opening in request.lines)
@@ -210,12 +221,19 @@ class ClusterGate:
                 self._settled.append((settled, asked))
                 raise
         others, self._others = self._others, []
-        for height, transaction in others:
-            if height >= here:
-                self._others.append((height, transaction))
-            else:
-                with suppress(Refusal):  # the node asks by itself for what it is not told
-                    self._keeper.accepted(transaction, self._chain.receipt_of(transaction, height=height))
+        self._others = [left for each in others if (left := self._shown(each, here)) is not None]
+
+    def _shown(self, heard: _Heard, here: int) -> _Heard | None:
+        """Pass on the receipt of what somebody brought; what cannot be proved yet is left for the next round."""
+        if heard.height >= here:
+            return heard
+        try:
+            self._keeper.accepted(heard.transaction, self._chain.receipt_of(heard.transaction, height=heard.height))
+        except Refusal as refusal:
+            if heard.tries < TRIES_MAX:
+                return heard.replace(tries=heard.tries + 1)
+            log.warning("cluster.no-receipt", transaction=heard.transaction.hex(), **refusal.as_plain())
+        return None
 
     def _pass_on(self, settled: Settled, asked: tuple[tuple[bytes, Request], ...]) -> None:
         outcome = self._chain.outcome_at(settled.height, settled.index)

@@ -48,8 +48,9 @@ class _Waiting(Value, frozen=True):
 class ClusterClient:
     """Talks to several validators; for one thread at a time."""
 
-    def __init__(self, addresses: Sequence[str], *, timeout_s: float = 10.0) -> None:
-        self._addresses, self._timeout_s = list(addresses), timeout_s
+    def __init__(self, addresses: Sequence[str], *, timeout_s: float = 10.0, heights_back: int = 0) -> None:
+        """The first block read is the next to be made, or lies so many heights back."""
+        self._addresses, self._timeout_s, self._back = list(addresses), timeout_s, heights_back
         self._validators = [Rpc(address, timeout_s=timeout_s) for address in addresses]
         self._height: int | None = None
         self._settled: dict[bytes, Settled] = {}
@@ -102,7 +103,7 @@ class ClusterClient:
     def _expect(self, envelope: bytes) -> bytes:
         """Look for an envelope in the blocks from now on."""
         if self._height is None:
-            self._height = self.height()
+            self._height = max(0, self.height() - self._back)
         name = hashlib.sha256(envelope).digest()
         self._waiting[name] = _Waiting(envelope, time.monotonic())
         return name
@@ -145,12 +146,9 @@ class ClusterClient:
         return self._height or 0
 
     def read_block(self, seen: Callable[[int, int, bytes, Settled], None]) -> bool:
-        """Show the next block's transactions (height, place, bytes, what came of it); False where there is none yet.
-
-        The first block shown is the next one to be made.
-        """
+        """Show the next block's transactions (height, place, bytes, what came of it); False where there is none yet."""
         if self._height is None:
-            self._height = self.height()
+            self._height = max(0, self.height() - self._back)
         return self._read_block(seen)
 
     def _read_block(self, seen: Callable[[int, int, bytes, Settled], None] | None = None) -> bool:
