@@ -28,11 +28,15 @@ def active(world: World, firm: SimFirm) -> dict[ContractRef, StoredContract]:
     return {ref: each for ref, each in _contracts(world, firm).items() if each.status == "active"}
 
 
-def parties(firm: SimFirm, ref: ContractRef) -> set[bytes]:
-    """Who else holds a contract."""
-    with firm.reading() as turn:
-        made = firm.services.books.described(turn, ref)
-    return {*made.signatories, *made.observers, *made.confirmers.parties} - {firm.identity}
+def holders(world: World, victim: SimFirm, ref: ContractRef) -> set[bytes]:
+    """Who else holds a contract: not everybody whom it concerns has been told of it yet."""
+    found = set()
+    for firm in world.firms:
+        if firm is not victim:
+            with firm.reading() as turn:
+                if turn.contract(ref) is not None:
+                    found.add(firm.identity)
+    return found
 
 
 def recovered(seed: int) -> tuple[str, int]:
@@ -42,7 +46,7 @@ def recovered(seed: int) -> tuple[str, int]:
             return f"seed {seed}: the world itself failed", 0
         victim, away, *others = world.honest
         before = active(world, victim)
-        shared = {ref: parties(victim, ref) for ref in before}
+        shared = {ref: holders(world, victim, ref) for ref in before}
         lose(victim)
         away.stop()
         peers = tuple(firm.identity for firm in world.firms if firm is not victim)

@@ -212,20 +212,26 @@ def _follow(ctx: Context, way: Way) -> None:
 
 async def _judge(ctx: Context, heard: dict[bytes, _Heard]) -> tuple[int, tuple[Lacking, ...]]:
     """How many contracts their notaries say are unspent, and those that are not and nobody said why."""
-    refs = await ctx.once("held", lambda: _held(ctx), tuple[tuple[bytes, int], ...])
     unspent, lacking = 0, []
+    asked = set[tuple[bytes, int]]()
     with ctx.step("Ask the notaries what is unspent"):
-        for name in refs:
-            ref = ContractRef(*name)
-            notary = await ctx.once("where", partial(_where, ctx, ref), bytes)
-            if not notary:
-                continue  # what was recorded meanwhile has ended it
-            state = await _state(ctx, notary, ref)
-            if state == "unspent":
-                unspent += 1
-            elif state:
-                lacking.append(await ctx.once("lacking", partial(_lacking, ctx, ref, state), Lacking))
+        while refs := [name for name in await _held_now(ctx) if name not in asked]:
+            asked.update(refs)  # what is recorded on the way may have made others
+            for name in refs:
+                ref = ContractRef(*name)
+                notary = await ctx.once("where", partial(_where, ctx, ref), bytes)
+                if not notary:
+                    continue  # what was recorded meanwhile has ended it
+                state = await _state(ctx, notary, ref)
+                if state == "unspent":
+                    unspent += 1
+                elif state:
+                    lacking.append(await ctx.once("lacking", partial(_lacking, ctx, ref, state), Lacking))
     return unspent, tuple(lacking)
+
+
+async def _held_now(ctx: Context) -> tuple[tuple[bytes, int], ...]:
+    return await ctx.once("held", partial(_held, ctx), tuple[tuple[bytes, int], ...])
 
 
 def _held(ctx: Context) -> tuple[tuple[bytes, int], ...]:
