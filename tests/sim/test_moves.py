@@ -54,6 +54,13 @@ def test_a_few_moving_worlds_keep_every_promise(seed: int) -> None:
     assert steps["Import"]
 
 
+def test_a_false_word_of_a_move_keeps_no_contract_out_of_the_books() -> None:
+    """A liar told the issuer a way that the cash never went, before the issuer had heard of the cash."""
+    with World(157, trade_engine(), firms=4, notaries=2, faults=climate("storm")) as world:
+        report = live(Moving(world, transactions=12), business="moving")
+    assert report.passed, report.as_plain()
+
+
 # planted bugs ---------------------------------------------------------------------------------------------------------
 
 

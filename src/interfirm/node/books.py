@@ -420,12 +420,10 @@ class Books:
         """What was heard of a contract before it was known itself: its end, or its way to another notary."""
         early = turn.blob_get(EARLY, codec.encode(ref))
         if early is None:
+            self.moves.catch_up(turn, ref, now_ms)
             return
         turn.blob_delete(EARLY, codec.encode(ref))
-        if len(early) == len(ref.transaction or b""):
-            turn.consume(ref, early)
-        else:
-            self.moves.follow(turn, codec.decode(early, Way), now_ms)
+        turn.consume(ref, early)
 
     def bound_unasked(self, turn: Turn, verified: Verified, ref: ContractRef) -> bool:
         """Whether a contract made here is active, binds this organisation, and may end without its signature."""

@@ -6,9 +6,11 @@ before it has heard of the move. Each is kept until the other is there.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from interfirm.base import codec
+from interfirm.base.errors import Refusal
 from interfirm.base.time import Instant
 from interfirm.base.values import Wire
 from interfirm.contracts.types import ContractRef
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from interfirm.node.vault.turn import Turn
 
 EARLY = "consumed-early"
-"""Under the ref of a contract that is not known yet: the transaction that ended it, or the way it went."""
+"""Under the ref of a contract that is not known yet: the transaction that ended it."""
+EARLY_WAYS = "moved-early"
+"""Under the ref of a contract that is not known yet: the ways it went, as each peer says."""
 
 
 class Way(Wire, frozen=True):
@@ -29,6 +33,19 @@ class Way(Wire, frozen=True):
 
     made: ContractRef
     moves: tuple[Move, ...]
+
+
+class _Said(Wire, frozen=True):
+    """A way that cannot be checked yet, and whose word it is."""
+
+    by: bytes
+    way: Way
+
+
+class _Ways(Wire, frozen=True):
+    """What was said of one contract; of each peer one word, so that no false one takes the place of a true one."""
+
+    said: tuple[_Said, ...]
 
 
 class Moves:
@@ -42,15 +59,15 @@ class Moves:
         disclosure = self._books.disclosure(turn, ref)
         return Way(made=disclosure.origin, moves=disclosure.moves)
 
-    def follow(self, turn: Turn, way: Way, now_ms: int) -> list[ContractRef]:
+    def follow(self, turn: Turn, way: Way, now_ms: int, *, by: bytes = b"") -> list[ContractRef]:
         """Record the moves of a contract as far as they were not known; returns the refs that it got by them.
 
-        Of a contract that is not known itself they are kept until it is. Raises Refusal `ledger.move`, `receipt.*`, and
-        `directory.notary` for a notary that is not known.
+        Of a contract that is not known itself they are kept until it is, as the word of who told them. Raises Refusal
+        `ledger.move`, `receipt.*`, and `directory.notary` for a notary that is not known.
         """
         books = self._books
         if not turn.has_contract(way.made):
-            self._keep(turn, way)
+            self._keep(turn, way, by)
             return []
         made = books.disclosure(turn, way.made)
         assert made.skeleton is not None
@@ -66,12 +83,25 @@ class Moves:
             place = move.to
         return found
 
-    def _keep(self, turn: Turn, way: Way) -> None:
-        """Keep the longer way of what is heard of a contract before it is known."""
+    def _keep(self, turn: Turn, way: Way, by: bytes) -> None:
+        """Keep the longest way that each peer tells of a contract before it is known."""
         name = codec.encode(way.made)
-        kept = turn.blob_get(EARLY, name)
-        if kept is None or len(codec.decode(kept, Way).moves) < len(way.moves):
-            turn.blob_put(EARLY, name, codec.encode(way))
+        kept = turn.blob_get(EARLY_WAYS, name)
+        said = {each.by: each for each in codec.decode(kept, _Ways).said} if kept else {}
+        if by not in said or len(said[by].way.moves) < len(way.moves):
+            said[by] = _Said(by=by, way=way)
+            turn.blob_put(EARLY_WAYS, name, codec.encode(_Ways(said=tuple(said.values()))))
+
+    def catch_up(self, turn: Turn, ref: ContractRef, now_ms: int) -> None:
+        """Follow a contract that has become known, by those of the ways that were told of it which hold."""
+        name = codec.encode(ref)
+        kept = turn.blob_get(EARLY_WAYS, name)
+        if kept is None:
+            return
+        turn.blob_delete(EARLY_WAYS, name)
+        for each in codec.decode(kept, _Ways).said:
+            with suppress(Refusal):  # a false word must not keep a true contract out of the books
+                self.follow(turn, each.way, now_ms, by=each.by)
 
     def locked(self, turn: Turn, terms: Terms, receipt: bytes, now_ms: int) -> None:
         """Record that a contract can be used nowhere until it has moved or the lock is undone; again is harmless."""

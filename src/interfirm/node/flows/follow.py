@@ -30,7 +30,7 @@ async def sign_lock(ctx: Context, arguments: bytes) -> str:
     try:
         asked = codec.decode(opened.body, LockAsked)
         with ctx.step("Check"):
-            await ctx.once("check", lambda: _check_asked(ctx, asked), None)
+            await ctx.once("check", lambda: _check_asked(ctx, asked, opened.peer), None)
         await _decide(ctx, asked, services.name_of(opened.peer))
         with ctx.step("Sign"):
             move = Moving(ctx, asked.terms)
@@ -57,12 +57,12 @@ async def sign_lock(ctx: Context, arguments: bytes) -> str:
     return "moved"
 
 
-def _check_asked(ctx: Context, asked: LockAsked) -> None:
+def _check_asked(ctx: Context, asked: LockAsked, asker: bytes) -> None:
     """What a confirmer demands of a lock: its own contract, where it lives, under terms that it would set itself."""
     books: Books = ctx.services.books
     terms = asked.terms
     if asked.way.moves:
-        watch(ctx, books.moves.follow(ctx.turn, asked.way, ctx.now_ms))
+        watch(ctx, books.moves.follow(ctx.turn, asked.way, ctx.now_ms, by=asker))
     disclosure, held = books.disclosure(ctx.turn, terms.ref), ctx.turn.contract(terms.ref)
     if held is None or books.keys.identity not in books.described(ctx.turn, terms.ref).confirmers.parties:
         raise Refusal("move.stranger", "this organisation does not confirm the contract", index=terms.ref.index)
@@ -105,7 +105,7 @@ async def _outcome(ctx: Context, talk: Session, move: Moving, asker: str) -> tup
             word = await talk.receive(Moved | Dropped, until_ms=await ctx.now() + wait_ms, who=asker)
             if isinstance(word, Dropped):
                 return False, b""
-            if word is not None and await ctx.once("take", partial(_takes, ctx, word, terms), bool):
+            if word is not None and await ctx.once("take", partial(_takes, ctx, word, terms, talk.peer), bool):
                 return True, b""
         except Refusal:
             continue  # what does not hold says nothing
@@ -120,17 +120,17 @@ async def take_move(ctx: Context, arguments: bytes) -> str:
     opened = msgspec.msgpack.decode(arguments, type=Opened)
     with ctx.step("Verify and record"):
         moved = codec.decode(opened.body, Moved)
-        await ctx.once("take", lambda: _take(ctx, moved), None)
+        await ctx.once("take", lambda: _take(ctx, moved, opened.peer), None)
     return (moved.way.made.transaction or b"").hex()
 
 
-def _takes(ctx: Context, moved: Moved, terms: Terms) -> bool:
+def _takes(ctx: Context, moved: Moved, terms: Terms, teller: bytes) -> bool:
     """Record what is told; whether it is the arrival under these terms."""
-    _take(ctx, moved)
+    _take(ctx, moved, teller)
     return ctx.turn.has_contract(terms.arrived)
 
 
-def _take(ctx: Context, moved: Moved) -> None:
+def _take(ctx: Context, moved: Moved, teller: bytes) -> None:
     books: Books = ctx.services.books
     check(bool(moved.way.moves), "move.none", "a move has at least one step")
-    watch(ctx, books.moves.follow(ctx.turn, moved.way, ctx.now_ms))
+    watch(ctx, books.moves.follow(ctx.turn, moved.way, ctx.now_ms, by=teller))

@@ -191,7 +191,7 @@ async def _ways(ctx: Context, heard: dict[bytes, _Heard], until_ms: int) -> None
             while given is not None:
                 for way in given.ways:
                     try:
-                        await ctx.once("follow", partial(_follow, ctx, way), None)
+                        await ctx.once("follow", partial(_follow, ctx, way, peer), None)
                     except Refusal as refusal:
                         said.count(refusal)
                 if not given.after:
@@ -203,8 +203,8 @@ async def _ways(ctx: Context, heard: dict[bytes, _Heard], until_ms: int) -> None
                 said.answer = "silent"
 
 
-def _follow(ctx: Context, way: Way) -> None:
-    watch(ctx, ctx.services.books.moves.follow(ctx.turn, way, ctx.now_ms))
+def _follow(ctx: Context, way: Way, teller: bytes) -> None:
+    watch(ctx, ctx.services.books.moves.follow(ctx.turn, way, ctx.now_ms, by=teller))
 
 
 # what the notaries say ------------------------------------------------------------------------------------------------
