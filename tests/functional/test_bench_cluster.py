@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
 from tests.e2e.networks import answer, command
+from tests.support.cluster import needs_engine
 
-from interfirm.runtime import engine
+pytestmark = needs_engine
 
 FLOOD = {"per_s", "block_ms", "client_cpu_us", "seconds", "engine_cpu_us", "cpu_us", "p50_ms", "p95_ms", "engine_mb"}
 APPLICATION = {"application_cpu_us", "application_mb"}
 
 
-@pytest.mark.skipif(not engine.engine_path().exists(), reason="the engine is not built: make engine")
 def test_a_cluster_is_measured_beside_the_engines_own_kvstore() -> None:
     found = answer(command("bench", "notary", "--host", "cometbft", "--validators", "1", "--quick", "--json"))
     assert (found["name"], found["host"], found["figures"]["validators"]) == ("notary", "cometbft", 1)

@@ -33,9 +33,9 @@ needs_engine = [
     pytest.mark.skipif(
         shutil.which("go") is None and not engine.engine_path().exists(), reason="needs the engine, or Go to build it"
     ),
-    pytest.mark.xdist_group("engine"),
+    pytest.mark.engine,
 ]
-"""Of a file whose tests run real engines: skipped where none can be had; they take turns (tests/conftest.py)."""
+"""Of a file whose tests run real engines: skipped where none can be had; run one after the other (tools/test)."""
 ROOT = Path(__file__).resolve().parents[2]
 HOUR_MS = 3_600_000
 PATIENCE_S = 60.0
