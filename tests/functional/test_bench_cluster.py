@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.e2e.networks import answer, command
 from tests.support.cluster import needs_engine
 
