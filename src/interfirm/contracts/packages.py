@@ -274,6 +274,10 @@ class Engine:
                 return code
         raise Refusal("contract.template", "there is no template of this name", template=name[:80])
 
+    def path_of(self, template: TemplateId) -> str:
+        """`folder.Name` of a loaded template: the last part of its package's name, and its own."""
+        return f"{self.packages[template.package].name.rpartition('.')[2]}.{template.name}"
+
     def _imports(self, package: Package) -> dict[str, Mapping[str, Any]]:
         imports: dict[str, Mapping[str, Any]] = {
             LANGUAGE_MODULE: {name: getattr(language, name) for name in language.__all__}

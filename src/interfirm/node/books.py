@@ -46,10 +46,11 @@ from interfirm.ledger.types import (
 )
 from interfirm.ledger.verification import Verified, names_from, verify_built, verify_view
 from interfirm.node.moves import EARLY, Moves, Way, step_of
+from interfirm.node.shown import is_shown
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract, StoredTransaction, TransactionStatus
 from interfirm.notary.requests import request_of
-from interfirm.notary.types import Notarise
+from interfirm.notary.types import Notarise, NotariseWhole
 from interfirm.notary.uniqueness.machine import consumer_hash
 
 
@@ -295,13 +296,34 @@ class Books:
 
     def request(
         self, turn: Turn, whole: Draft | Verified, signatures: Sequence[TransactionSignature], seals: bytes = b""
-    ) -> Notarise:
-        """What the notary is sent, with everything it needs opened."""
+    ) -> Notarise | NotariseWhole:
+        """What the notary is sent, with everything it needs opened; all is shown where this organisation wants so."""
 
         def salt(transaction: bytes | None, index: int) -> bytes:
             return self.disclosure(turn, ContractRef(transaction, index)).confirmers_salt
 
-        return request_of(whole, signatures, salts=salt if isinstance(whole, Draft) else None, seals=seals)
+        bare = request_of(whole, signatures, salts=salt if isinstance(whole, Draft) else None, seals=seals)
+        templates = {self.engine.path_of(node.action.template) for node in whole.nodes}
+        if not is_shown(turn, bare.header.notary, templates):
+            return bare
+        return NotariseWhole(notarise=bare, view=self._whole_view(turn, whole))
+
+    def _whole_view(self, turn: Turn, whole: Draft | Verified) -> View:
+        if isinstance(whole, Verified):
+            return whole.view
+        return builder.view_from(whole, whole.roots, self._inputs(turn, whole, whole.roots))
+
+    def history_behind(self, turn: Turn, whole: Draft | Verified) -> History:
+        """How the inputs of a transaction were made whose signatories do not sign it, for who knows nothing of it."""
+        if isinstance(whole, Verified):
+            wanted = needed(whole, whole.tops)
+        else:
+            scopes = {opening.line.identity: frozenset(opening.line.scope) for opening in whole.lines}
+            wanted = [self.disclosure(turn, ref).origin for ref in history_needed(whole.roots, scopes)]
+        return history_to(
+            wanted, find=lambda ref: self._history_item(turn, ref), engine=self.engine, world=self.world(turn),
+            network=self.network,
+        )  # fmt: skip
 
     def own_view(self, turn: Turn, draft: Draft) -> Verified:
         """What this organisation sees of its own draft."""

@@ -219,7 +219,7 @@ class Desk:
 
     def template_name(self, code: TemplateCode) -> str:
         """`folder.Name` of a template."""
-        return f"{self.engine.packages[code.id.package].name.rpartition('.')[2]}.{code.id.name}"
+        return self.engine.path_of(code.id)
 
     def page(
         self,

@@ -1,4 +1,4 @@
-"""Operations about where contracts live, and about what was lost: moves, recovery, what binds an organisation."""
+"""Operations about where contracts live, what is shown there, and what was lost: moves, recovery, what binds a firm."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from interfirm.node.flows.moves import CHANGE, MoveArguments
 from interfirm.node.flows.recovery import RebuildArguments
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.forms import read_instant, ref_of
+from interfirm.node.shown import ALL, show_to, shown_to
 from interfirm.node.vault.types import StoredContract
 
 SILENT_MS = 60_000
@@ -65,6 +66,21 @@ def _roles(desk: Desk, stored: StoredContract) -> list[str]:
     return ["signatory"] * (desk.me in stored.signatories) + ["controller"] * controls
 
 
+def _shown(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """What the `notary` is shown whole; with `templates` (`*` for all), what it is shown from now on."""
+    notary = desk.names.notary_of(_text(arguments, "notary"))
+    wanted = arguments.get("templates")
+    with desk.vault.turn() as turn:
+        if wanted is not None:
+            show_to(turn, notary, [each if each == ALL else _template(desk, each) for each in wanted])
+        templates = shown_to(turn, notary)
+    return {"notary": desk.names.name_of(notary), "templates": list(templates)}
+
+
+def _template(desk: Desk, name: Any) -> str:
+    return desk.engine.path_of(desk.engine.named(str(name)).id)
+
+
 def _text(arguments: Mapping[str, Any], name: str) -> str:
     value = arguments.get(name)
     if not isinstance(value, str) or not value:
@@ -82,6 +98,7 @@ def _instant(value: Any) -> int:
 OPERATIONS: dict[str, Operation] = {
     "contracts.move": _move,
     "contracts.binding": _binding,
+    "privacy.shown": _shown,
     "recover.all": _rebuild,
 }
 """See the module; the composition root adds them to a desk's own."""

@@ -14,7 +14,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.time import Instant
 from interfirm.ledger.signing import PARTY, WITHDRAWAL, check_signature
-from interfirm.ledger.types import TransactionSignature, View
+from interfirm.ledger.types import TransactionSignature
 from interfirm.notary import questions
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.evidence import machine as evidence
@@ -133,7 +133,7 @@ class _Judge:
             case Notarise():
                 return self._notarise(request)
             case NotariseWhole():
-                return self._notarise(request.notarise, request.view)
+                return self._notarise(request.notarise, request)
             case Publish():
                 return self._done(validating.publish(request.package, self.state))
             case Withdraw():
@@ -200,8 +200,8 @@ class _Judge:
             raise Refusal("notary.clock", "this notary's time is not set", to=request.time, now=self.now)
         return self._done(digest("time", request.time.ms))
 
-    def _notarise(self, request: Notarise, view: View | None = None) -> Done:
-        """Accept a transaction; with a view of all of it, only what re-execution leads to as well."""
+    def _notarise(self, request: Notarise, whole: NotariseWhole | None = None) -> Done:
+        """Accept a transaction; where all of it is shown, only what re-execution leads to as well."""
         uniqueness.check_sizes(request, self.state.limits)
         transaction = self.identify(request)
         known = self._accepted(transaction)
@@ -214,8 +214,8 @@ class _Judge:
         if request.components or request.seals:
             self._check_seals(request)
         self._check_signatures(request.signatures, scopes.keys(), transaction, PARTY)
-        if view is not None:
-            self._validate(request, view, transaction)
+        if whole is not None:
+            self._validate(whole, transaction)
         elif (mode := self.parameters["validating"]) != VALIDATES_NOTHING:
             validating.check_partial(request, self.state, mode=mode)
         for key, consumer in uniqueness.apply(request, transaction, self.state):
@@ -223,12 +223,15 @@ class _Judge:
         claims.apply(request, transaction, self.state, self.notary)
         return self._accept(transaction)
 
-    def _validate(self, request: Notarise, view: View, transaction: bytes) -> None:
-        if self.validated >= self.parameters["validated_count_max"]:
-            raise Refusal("notary.busy", "no more is re-executed in this block", count_max=self.validated)
-        self.validated += 1
+    def _validate(self, request: NotariseWhole, transaction: bytes) -> None:
+        count, count_max = 1 + len(request.history), self.parameters["validated_count_max"]
+        if count > count_max:
+            raise Refusal("notary.limit", "over a limit", part="history", count=count, count_max=count_max)
+        if self.validated + count > count_max:
+            raise Refusal("notary.busy", "no more is re-executed in this block", count_max=count_max)
+        self.validated += count
         word = validating.Word(self.state, self.notary, self.abroad)
-        validating.validate(request, view, transaction, word=word, network=self.genesis.network, state=self.state)
+        validating.validate(request, transaction, word=word, network=self.genesis.network, state=self.state)
 
     def _check_seals(self, request: Notarise) -> None:
         committed = [component.hash for component in request.components if component.name == SEALS]

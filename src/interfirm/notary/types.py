@@ -25,6 +25,7 @@ from interfirm.ledger.types import (
     Entry,
     Header,
     LineOpening,
+    Notarised,
     TransactionSignature,
     View,
 )
@@ -103,10 +104,14 @@ class Notarise(Wire, frozen=True, tag="notarise"):
 
 
 class NotariseWhole(Wire, frozen=True, tag="notarise-whole"):
-    """Accept a transaction that the notary re-executes: the same request, and the view that shows everything."""
+    """Accept a transaction that the notary re-executes: the same request, and the view that shows everything.
+
+    `history` is how inputs were made that the notary has not re-executed itself and whose signatories do not sign.
+    """
 
     notarise: Notarise
     view: View
+    history: tuple[Notarised, ...] = ()
 
 
 class Publish(Wire, frozen=True, tag="publish"):
@@ -274,7 +279,7 @@ GOVERNING = (Propose, Vote, Retract, Accuse)
 """What decides about the notary itself; it goes on while all else is stopped."""
 
 
-def transaction_in(request: Request) -> Notarise | None:
+def transaction_in(request: object) -> Notarise | None:
     """The transaction that a request brings, whether or not it is to be re-executed."""
     if isinstance(request, Notarise):
         return request

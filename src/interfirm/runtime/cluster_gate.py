@@ -34,11 +34,13 @@ from interfirm.notary.types import (
     Import,
     Lock,
     Notarise,
+    NotariseWhole,
     Refused,
     Register,
     Request,
     Said,
     Unlock,
+    transaction_in,
 )
 from interfirm.notary.uniqueness.machine import transaction_of
 from interfirm.notary.wire import (
@@ -201,8 +203,9 @@ class ClusterGate:
         with suppress(Refusal):
             for asked, answer in zip(open_envelope(data).asked, settled.answers, strict=False):
                 request = asked.request
-                if isinstance(request, Notarise) and isinstance(answer, Done) and self._is_listed(request):
-                    self._others.append(_Heard(height, transaction_of(request)))
+                brought = transaction_in(request)
+                if brought is not None and isinstance(answer, Done) and self._is_listed(brought):
+                    self._others.append(_Heard(height, transaction_of(brought)))
 
     def _is_listed(self, request: Notarise) -> bool:
         return any(opening.line.identity == self._keeper.identity for opening in request.lines)
@@ -286,7 +289,7 @@ class ClusterGate:
         return base64.b64decode(self._client.query(path, data).get("value") or "")
 
 
-_RECORDED = (Notarise, Lock, Import, Finish, Unlock)
+_RECORDED = (Notarise, NotariseWhole, Lock, Import, Finish, Unlock)
 """Requests whose acceptance has a receipt."""
 _SHOWN = ("unspent", "consumer", "imported")
 """Questions whose answer others are shown: it comes with a proof of the state, which may be of another height."""

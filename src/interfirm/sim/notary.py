@@ -29,6 +29,7 @@ from interfirm.notary.types import (
     Said,
     Unlock,
     ref_key,
+    transaction_in,
 )
 from interfirm.notary.uniqueness.machine import transaction_of
 from interfirm.notary.wire import Handled, decode_answer, decode_request, expect
@@ -112,9 +113,10 @@ class SimNotary(Process):
         if not isinstance(answered, Done):
             return
         request = decode_request(data)
-        if isinstance(request, Notarise):
-            name = transaction_of(request)
-            kept = Acceptance(notary=self.notary.id, transaction=name, requester=requester, request=request)
+        brought = transaction_in(request)
+        if brought is not None:
+            name = transaction_of(brought)
+            kept = Acceptance(notary=self.notary.id, transaction=name, requester=requester, request=brought)
             self.accepted.setdefault(name, kept)
         elif isinstance(request, Lock | Import | Finish | Unlock):
             lock = self._lock_of(request)

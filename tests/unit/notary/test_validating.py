@@ -13,8 +13,9 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.contracts.language import Money
 from interfirm.contracts.packages import Engine, Package
-from interfirm.contracts.types import ContractRef, Create, Exercise
+from interfirm.contracts.types import ContractRef, Create, CreateCommand, Exercise
 from interfirm.ledger.builder import Draft
+from interfirm.ledger.history import HistoryItem
 from interfirm.ledger.signing import sign
 from interfirm.notary.governance.machine import PROPOSAL, proposal_id
 from interfirm.notary.governance.types import Action, ApprovePackage, Propose, RevokePackage, SetParameter
@@ -84,7 +85,11 @@ def refused(net: Network, request: Any) -> str:
 
 
 def cash(net: Network, owner: Party = ALICE, cents: int = 100) -> Draft:
-    return net.draft(create(contract.Cash(issuer=who(BANK), owner=who(owner), amount=euros(cents))))
+    return net.draft(cash_command(owner, cents))
+
+
+def cash_command(owner: Party = ALICE, cents: int = 100) -> CreateCommand:
+    return create(contract.Cash(issuer=who(BANK), owner=who(owner), amount=euros(cents)))
 
 
 def split(net: Network, ref: ContractRef) -> Draft:
@@ -137,6 +142,40 @@ def test_what_rests_on_something_unproved_is_refused(net: Network) -> None:
     done = net.notary.done(plain(net, draft := cash(net)))
     net.remember(draft)
     assert refused(net, whole(net, split(net, ContractRef(done.id, 0)))) == "ledger.history"
+
+
+def test_what_was_not_re_executed_here_is_believed_by_its_history(net: Network) -> None:
+    done = net.notary.done(plain(net, draft := cash(net)))
+    net.remember(draft)
+    request = whole(net, split(net, ContractRef(done.id, 0)))
+    later = net.notary.done(request.replace(history=net.history(request.view, net.members[BOB.id])))
+    assert is_validated(net, later.id)
+    assert not is_validated(net, done.id), "its history showed a part of it, and what it rests on was not asked"
+
+
+def test_a_history_that_leads_elsewhere_is_refused(net: Network) -> None:
+    done = net.notary.done(plain(net, draft := cash(net)))
+    net.remember(draft)
+    request = whole(net, split(net, ContractRef(done.id, 0)))
+    (item,) = net.history(request.view, net.members[BOB.id])
+    never = net.whole_view(cash(net, cents=1_000_000))
+    assert refused(net, request.replace(history=(item.replace(view=never),))) == "receipt.none"
+    assert refused(net, request.replace(history=(item,) * 600)) == "notary.limit"
+
+
+def test_what_moved_here_is_believed_by_its_history_at_the_notary_where_it_was_made() -> None:
+    net = Network("bank alice bob", notaries="one two")
+    decided(net, *map(approval, PACKAGES))
+    for package in PACKAGES:
+        net.notary.done(Publish(package=package))
+    two = net.named("two")
+    done = two.done(plain(net, draft := net.draft(cash_command(), notary=two)))
+    net.remember(draft)
+    there = net.move(ContractRef(done.id, 0), net.notary)
+    request = whole(net, split(net, there))
+    assert refused(net, request) == "ledger.history"
+    history = (HistoryItem(view=net.whole_view(draft), receipt=two.receipt(draft.id)),)
+    assert is_validated(net, net.notary.done(request.replace(history=history)).id)
 
 
 def test_a_view_that_hides_a_part_is_refused(net: Network) -> None:

@@ -18,7 +18,7 @@ from interfirm.ledger.types import TransactionSignature
 from interfirm.ledger.verification import Verified, check_signer
 from interfirm.node.books import Books, Plan, consumed_by, inputs_of
 from interfirm.node.flows.context import Cancelled, Context
-from interfirm.node.flows.finality import receipt_or_never, word_or_outcome
+from interfirm.node.flows.finality import accepted, receipt_or_never, word_or_outcome
 from interfirm.node.flows.messages import (
     ClaimsAsked,
     ClaimsProved,
@@ -37,7 +37,6 @@ from interfirm.node.flows.messages import (
 from interfirm.node.flows.respond import record
 from interfirm.node.flows.types import Outcome
 from interfirm.node.services import Services
-from interfirm.notary.wire import read_answer
 
 LOCK_LEASE_MS = 10 * 60_000
 
@@ -283,10 +282,7 @@ class Deal:
         ctx, draft = self.ctx, self.draft
         try:
             with ctx.step("Notarise"):
-                request = self.books.request(ctx.turn, draft, signatures, self.seals)
-                answer = read_answer(await ctx.notary(draft.header.notary, request))
-                self.books.check_receipt(answer.receipt, draft.id, draft.header.notary)
-                return answer.receipt
+                return await accepted(ctx, draft, signatures, self.seals)
         except Refusal as refusal:
             receipt = await receipt_or_never(ctx, draft.header, draft.id, signed=self.own is not None)
             if receipt:

@@ -1,22 +1,47 @@
-"""What became of a transaction, where the answers that flows got leave it open: a receipt, or never."""
+"""Bringing a transaction to its notary, and what became of it: a receipt, or never."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from interfirm.base.errors import Refusal
 from interfirm.ledger import signing
-from interfirm.ledger.types import Header
+from interfirm.ledger.builder import Draft
+from interfirm.ledger.types import Header, TransactionSignature
+from interfirm.ledger.verification import Verified
+from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
 from interfirm.node.flows.types import Outcome
 from interfirm.node.services import Services
-from interfirm.notary.types import Ask, Said, Withdraw
+from interfirm.notary.types import Ask, NotariseWhole, Said, Withdraw
 from interfirm.notary.wire import Answered, read_answer
 
 GRACE_MS = 30_000
 """How long after a window's end to leave the notary alone, and how long between two questions."""
 POLL_MS_MIN, POLL_MS_MAX = 10_000, 10 * 60_000
 """How long to wait for a word before the notary is asked, at first and at last."""
+
+
+async def accepted(
+    ctx: Context, whole: Draft | Verified, signatures: Sequence[TransactionSignature], seals: bytes
+) -> bytes:
+    """The notary's receipt for a transaction that this organisation sees all of; the refusal of who says no.
+
+    A notary that re-executes is given the history of inputs only where it says that it lacks it.
+    """
+    books: Books = ctx.services.books
+    header = whole.view.header if isinstance(whole, Verified) else whole.header
+    request = books.request(ctx.turn, whole, signatures, seals)
+    try:
+        answer = read_answer(await ctx.notary(header.notary, request))
+    except Refusal as refusal:
+        if refusal.code != "ledger.history" or not isinstance(request, NotariseWhole):
+            raise
+        full = request.replace(history=books.history_behind(ctx.turn, whole))
+        answer = read_answer(await ctx.notary(header.notary, full))
+    books.check_receipt(answer.receipt, whole.id, header.notary)
+    return answer.receipt
 
 
 async def word_or_outcome(

@@ -15,7 +15,7 @@ from interfirm.ledger.types import Notarised, TransactionSignature, View
 from interfirm.ledger.verification import Verified, check_signer, verify_view
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
-from interfirm.node.flows.finality import receipt_or_never, word_or_outcome
+from interfirm.node.flows.finality import accepted, receipt_or_never, word_or_outcome
 from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import (
     Dropped,
@@ -31,7 +31,6 @@ from interfirm.node.flows.types import AskedFlow, Outcome
 from interfirm.node.policy import Verdict, declined
 from interfirm.node.services import Services
 from interfirm.notary.requests import shows_all
-from interfirm.notary.wire import read_answer
 
 
 class WatchedContracts(Value, frozen=True):
@@ -162,14 +161,11 @@ async def _submit(
     ctx: Context, talk: Session, verified: Verified, proposal: Proposal, signature: TransactionSignature
 ) -> str:
     """Bring all signatures to the notary, as the one who holds them first; the notary tells the others."""
-    books: Books = ctx.services.books
     header = verified.view.header
     reason = None
     with ctx.step("Notarise"):
         try:
-            request = books.request(ctx.turn, verified, (*proposal.signatures, signature), proposal.seals)
-            receipt = read_answer(await ctx.notary(header.notary, request)).receipt
-            books.check_receipt(receipt, verified.id, header.notary)
+            receipt = await accepted(ctx, verified, (*proposal.signatures, signature), proposal.seals)
         except Refusal as refusal:
             reason = refusal
     if reason is not None:

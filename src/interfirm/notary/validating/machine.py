@@ -6,20 +6,21 @@ is vouched for: its commands lead to these effects, and what it rests on was re-
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from interfirm.base import codec, vrf
 from interfirm.base.errors import Refusal
 from interfirm.contracts import language
 from interfirm.contracts.packages import Engine, Package, TemplateCode
 from interfirm.contracts.types import ContractRef, Create, TemplateId
+from interfirm.ledger.history import verify_history
 from interfirm.ledger.types import ConsumeEntry, CreateEntry, Disclosure, LineOpening, Passed, Shown, View
 from interfirm.ledger.verification import Verified, verify_view
 from interfirm.notary.governance.parameters import VALIDATES_ALL
 from interfirm.notary.packages.machine import check_approved
 from interfirm.notary.registry.machine import record_of
 from interfirm.notary.state import ACCEPTED, PACKAGES, VALIDATED, Overlay
-from interfirm.notary.types import Abroad, Notarise, ref_key
+from interfirm.notary.types import Abroad, Notarise, NotariseWhole, ref_key
 
 PUBLISHED, SOURCE = b"published", b"source"
 YES = b"\x01"
@@ -66,9 +67,9 @@ class _Approved:
     no difference.
     """
 
-    def __init__(self, view: View, state: Overlay) -> None:
+    def __init__(self, views: Iterable[View], state: Overlay) -> None:
         self._known: set[bytes] = set()
-        for package in sorted(_named(view)):
+        for package in sorted(set[bytes]().union(*map(_named, views))):
             self._known |= _load(package, state)
         self.meter = _LOADED.meter
 
@@ -109,11 +110,11 @@ class Word:
 
     def __init__(self, state: Overlay, notary: bytes, abroad: Abroad) -> None:
         self._state, self._notary, self._abroad = state, notary, abroad
+        self.shown = frozenset[ContractRef]()
+        """What the history that came with a request shows to be valid."""
 
     def trusted(self, notary: bytes) -> None:
-        """See World: it validates what it decides itself."""
-        if notary != self._notary:
-            raise Refusal("notary.other-notary", "a transaction of another notary", notary=notary)
+        """See World: whose word is taken is known by the receipt, which what comes from elsewhere brings."""
 
     def accepted(self, receipt: bytes, transaction: bytes, network: bytes, notary: bytes) -> None:
         """See World: of its own acceptances it needs no receipt."""
@@ -127,21 +128,26 @@ class Word:
         return vrf.vrf_verify(record_of(owner, self._state).vrf, alpha, proof)
 
     def known_valid(self, ref: ContractRef) -> bool:
-        """See World: it has re-executed the transaction that made the contract."""
-        return ref.transaction is not None and self._state.get(VALIDATED, ref.transaction) is not None
+        """See World: it has re-executed the transaction that made the contract, now or then."""
+        return ref in self.shown or (
+            ref.transaction is not None and self._state.get(VALIDATED, ref.transaction) is not None
+        )
 
     def remembered(self, ref: ContractRef) -> Disclosure | None:
         """See World: payloads are not kept."""
         return None
 
 
-def validate(request: Notarise, view: View, transaction: bytes, *, word: Word, network: bytes, state: Overlay) -> None:
+def validate(whole: NotariseWhole, transaction: bytes, *, word: Word, network: bytes, state: Overlay) -> None:
     """Refuse what does not re-execute to the transaction that is asked for; keep that it did.
 
-    Refusal `ledger.partial` for a view that hides a part, `package.*`, and as `verify_view`: above all `ledger.id`,
-    where the commands lead to other effects.
+    Refusal `ledger.partial` for a view that hides a part, `package.*`, and as `verify_history` and `verify_view`: above
+    all `ledger.id`, where the commands lead to other effects.
     """
-    verified = verify_view(view, engine=_Approved(view, state), world=word, network=network, transaction=transaction)
+    request, view = whole.notarise, whole.view
+    engine = _Approved((*(each.view for each in whole.history), view), state)
+    word.shown = verify_history(whole.history, engine=engine, world=word, network=network)
+    verified = verify_view(view, engine=engine, world=word, network=network, transaction=transaction)
     shown = len(verified.nodes) == len(request.entries) and all(isinstance(each, LineOpening) for each in view.lines)
     if not shown:
         raise Refusal("ledger.partial", "what is re-executed is shown whole", shown=len(verified.nodes))
