@@ -136,9 +136,12 @@ def create(
     template: Annotated[str, typer.Argument(help="The template's name.")],
     fields: Annotated[str, typer.Argument(help="Its fields as a JSON object.")] = "{}",
     note: Annotated[str, typer.Option(help="Told to those who must sign.")] = "",
+    notary: Annotated[
+        str | None, typer.Option(help="The notary where it is to live; the network's first without it.")
+    ] = None,
 ) -> None:
     """Create a contract."""
-    flow = watch("create", template=template, fields=json_object(fields), note=note)
+    flow = watch("create", template=template, fields=json_object(fields), note=note, notary=notary)
     session.show(flow, lambda f: f"done, transaction {f['result']['transaction']}")
 
 

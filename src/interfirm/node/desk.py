@@ -170,6 +170,7 @@ class Desk:
             commands=tuple(commands),
             lower_ms=self.today().start().ms if given.get("not_before") is None else _moment(given["not_before"]),
             upper_ms=_moment(given.get("until")),
+            notary=None if given.get("notary") is None else self.names.notary_of(_text(given, "notary")),
             unreachable=tuple(self.names.identity_of(name) for name in given.get("unreachable", [])),
             note=note or str(given.get("note", "")),
         )
@@ -275,7 +276,7 @@ def _moment(value: Any) -> int | None:
     return None if value is None else read_instant(value).ms
 
 
-def _text(arguments: dict[str, Any], name: str) -> str:
+def _text(arguments: Mapping[str, Any], name: str) -> str:
     value = arguments.get(name)
     if not isinstance(value, str) or not value:
         raise Refusal("form.fields", "an argument is missing", argument=name)
@@ -283,7 +284,7 @@ def _text(arguments: dict[str, Any], name: str) -> str:
 
 
 def _create(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Create a contract of `template` with `fields`."""
+    """Create a contract of `template` with `fields`, at `notary` or where new facts live."""
     privates: list[PrivateValue] = []
     command = desk.create_command(_text(arguments, "template"), arguments.get("fields", {}), privates)
     return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
