@@ -230,6 +230,10 @@ class Notarisations:
             for place, start in enumerate(range(0, count, each))
         ]
 
+    def fill(self, count: int) -> None:
+        """Make so many contracts that stay."""
+        self._contracts(count)
+
     def _contracts(self, count: int) -> list[ContractRef]:
         """Contracts of both firms, made now."""
         found, waiting = list[ContractRef](), []

@@ -26,6 +26,14 @@ def test_a_cluster_is_measured_beside_the_engines_own_kvstore() -> None:
     assert isinstance(found["target_met"], bool)
 
 
+def test_a_validator_is_measured_with_few_and_with_many_outputs() -> None:
+    words = ("bench", "notary", "--host", "cometbft", "--outputs", "1024", "--quick", "--json")
+    found = answer(command(*words))
+    assert found["figures"]["application_mb_1024"] > 20
+    assert found["figures"]["application_cpu_us_512"] > 0
+    assert found["ratios"]["memory_to_limit"] < 1
+
+
 def test_a_host_that_is_none_is_refused() -> None:
     for arguments in (("bench", "notary", "--host", "paper"), ("bench", "store", "--host", "cometbft")):
         done = command(*arguments, "--quick", "--json")

@@ -163,6 +163,22 @@ def test_what_is_locked_for_a_move_is_told_to_be_so(world: World) -> None:
     assert rebuilt(world, supplier, "again").complete
 
 
+def test_a_lock_whose_terms_nobody_knows_any_more_is_undone(world: World) -> None:
+    owner, issuer, _ = world.firms
+    first, second = world.notaries
+    money = cash(world, issuer, owner)
+    with stopped_after_lock(owner, first):
+        ask_move(owner, money, second)
+        world.run(10_000)
+    lose(owner)
+    found = rebuilt(world, owner, within_ms=60_000)
+    (lacking,) = found.lacking
+    assert (lacking.ref, lacking.state) == ((money.transaction, money.index), "locked")
+    world.run(48 * 60 * 60_000)
+    assert active(owner, money)
+    assert rebuilt(world, owner, "again").complete
+
+
 def _bill(world: World) -> Any:
     return world.engine.named("trade.Bill").id
 

@@ -23,6 +23,9 @@ def bench(
     host: Annotated[str, typer.Option(help="The notary's host, for `bench notary`: solo or cometbft.")] = SOLO,
     validators: Annotated[int, typer.Option(help="Validators of the cluster, with --host cometbft.")] = 7,
     seconds: Annotated[float, typer.Option(help="About how long each part of a cluster's run takes.")] = 10.0,
+    outputs: Annotated[
+        int, typer.Option(help="With --host cometbft: one validator's memory and cost with so many unspent outputs.")
+    ] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Small counts, to see that it runs.")] = False,
 ) -> None:
     """Run a benchmark; figures are ratios to a peer or limit that runs beside it."""
@@ -33,7 +36,9 @@ def bench(
     for each in names:
         if each not in NAMES:
             raise typer.BadParameter(f"there is no benchmark {each}; one of {', '.join(NAMES)}")
-        if host == COMETBFT:
+        if host == COMETBFT and outputs:
+            found.append(load("outputs").run(outputs=outputs, quick=quick, seconds=seconds))
+        elif host == COMETBFT:
             found.append(load("cluster").run(quick=quick, validators=validators, seconds=seconds))
         else:
             found.append(load(each).run(quick=quick))

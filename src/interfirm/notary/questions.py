@@ -11,11 +11,12 @@ from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Wire
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.governance import metadata
+from interfirm.notary.moves.machine import lock_of
 from interfirm.notary.state import ACCEPTED, IMPORTS, REFS, REGISTRY, VALIDATED, Overlay
 from interfirm.notary.types import Ask, Done, Said
 from interfirm.notary.uniqueness.machine import ACTIVE, CONSUMED
 
-KINDS = ("unspent", "consumer", "claim", "imported", "accepted", "key", "validated", *metadata.KINDS)
+KINDS = ("unspent", "consumer", "lock", "claim", "imported", "accepted", "key", "validated", *metadata.KINDS)
 
 
 def answer(question: Ask, state: Overlay, height: int, now: Instant) -> Said:
@@ -23,6 +24,7 @@ def answer(question: Ask, state: Overlay, height: int, now: Instant) -> Said:
 
     - `unspent` of a ref key: True when active here, False when consumed or locked, None when unknown
     - `consumer` of a ref key: the hash of the consumer's id
+    - `lock` of a ref key: [lock id, notary that may import it, until ms by its time] where it is locked
     - `claim` of a claim key: None when free, else ["taken", transaction] or ["reservation", notary, transaction, ms]
     - `imported` of a lock id: the origin notary
     - `accepted` of a transaction id: [height, time ms]
@@ -41,6 +43,8 @@ def _find(question: Ask, state: Overlay, height: int) -> Any:
         if question.kind == "unspent":
             return None if value is None else value[:1] == ACTIVE
         return value[1:] if value is not None and value[:1] == CONSUMED else None
+    if question.kind == "lock":
+        return lock_of(subject, state)
     if question.kind == "claim":
         return claims.state_of(subject, state)
     if question.kind == "imported":

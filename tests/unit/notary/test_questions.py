@@ -43,6 +43,15 @@ def test_a_locked_ref_is_not_unspent_and_has_no_consumer(notary: Notary, ledger:
     assert notary.says("consumer", ref_key(ref)).answer is None
 
 
+def test_of_a_locked_ref_it_is_told_for_whom_and_until_when(notary: Notary, ledger: Ledger) -> None:
+    ref = made(notary, ledger, A)
+    assert notary.says("lock", ref_key(ref)).answer is None
+    request = lock_request(notary, ledger, ref, A, to=digest("there"), until=NOW.plus_ms(HOUR_MS))
+    lock = notary.done(request)
+    assert notary.says("lock", ref_key(ref)).answer == [lock.id, digest("there"), NOW.ms + HOUR_MS]
+    assert notary.says("lock", digest("none") + bytes(4)).answer is None
+
+
 def test_a_word_carries_height_and_time(notary: Notary) -> None:
     notary.now = NOW.plus_ms(7)
     said = notary.says("accepted", digest("none"))

@@ -20,6 +20,7 @@ from interfirm.node.flows.moves import change_notary
 from interfirm.node.flows.recovery import give_moves, rebuild
 from interfirm.node.flows.respond import respond
 from interfirm.node.flows.told import collect, listen, watch_contracts
+from interfirm.node.flows.unlocking import undo_lock
 
 FLOWS: dict[str, FlowCode] = {
     "exercise": exercise,
@@ -33,6 +34,7 @@ FLOWS: dict[str, FlowCode] = {
     "recover": recover,
     "rebuild": rebuild,
     "change-notary": change_notary,
+    "undo-lock": undo_lock,
     "respond": respond,
     "take-delivery": take_delivery,
     "take-shared": take_shared,

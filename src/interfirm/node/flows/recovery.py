@@ -33,6 +33,8 @@ from interfirm.node.flows.messages import (
 )
 from interfirm.node.flows.moves import said_in, watch
 from interfirm.node.flows.respond import record
+from interfirm.node.flows.types import AskedFlow
+from interfirm.node.flows.unlocking import LockedContract
 from interfirm.node.moves import Way
 from interfirm.node.services import Services
 from interfirm.node.vault.types import StoredContract
@@ -266,6 +268,7 @@ async def _state(ctx: Context, notary: bytes, ref: ContractRef) -> str:
         return "unknown"
     ended, _ = await _word(ctx, notary, "consumer", key)
     if ended.answer is None:
+        await ctx.once("undo", partial(_undo, ctx, notary, ref), None)
         return "locked"
     return "" if await _collected(ctx, notary, bytes(ended.answer)) else "ended"
 
@@ -277,6 +280,13 @@ async def _word(ctx: Context, notary: bytes, kind: str, key: bytes) -> tuple[Sai
     if (said.kind, said.subject) != (kind, key):
         raise Refusal("recovery.word", "the notary's word is about something else", kind=said.kind)
     return said, answered.statement
+
+
+def _undo(ctx: Context, notary: bytes, ref: ContractRef) -> None:
+    """Have the lock undone in time, where nobody carries the move to its end."""
+    services: Services = ctx.services
+    arguments = msgspec.msgpack.encode(LockedContract(notary=notary, ref=ref))
+    services.start_flow(AskedFlow(id=f"{ctx.flow}-{ref_key(ref).hex()}", kind="undo-lock", arguments=arguments))
 
 
 def _proved(ctx: Context, ref: ContractRef, statement: bytes) -> None:

@@ -92,6 +92,16 @@ def unlock(request: Unlock, state: Overlay, abroad: Abroad) -> bytes:
     return unlock_id(request.lock)
 
 
+def lock_of(key: bytes, state: Overlay) -> list[bytes | int] | None:
+    """What locks the contract under a ref's key: lock id, the notary that may import it, until when; None for nothing."""
+    value = state.get(REFS, key)
+    if value is None or value[:1] != LOCKED:
+        return None
+    name = value[1:]
+    _, to, until_ms, _ = _locked(name, state)
+    return [name, to, until_ms]
+
+
 def _locked(name: bytes, state: Overlay) -> tuple[bytes, bytes, int, bytes]:
     record = codec.decode_plain(state.need(LOCKS, name, "move.unknown", "no such lock here"))
     return record[0], record[1], record[2], record[3]
