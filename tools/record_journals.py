@@ -22,12 +22,15 @@ from tests.support.journals import FOLDER, Journal, Recording, described, save, 
 
 from interfirm.base import codec
 from interfirm.base.money import Money
+from interfirm.base.time import Instant
 from interfirm.base.values import Value
 from interfirm.business.cash.contract import Cash
 from interfirm.contracts.language import Party, Private, Ref, Template
 from interfirm.contracts.packages import bundle
 from interfirm.contracts.types import Command, ContractRef, CreateCommand, ExerciseCommand
 from interfirm.ledger.private import commit_private
+from interfirm.ledger.signing import sign
+from interfirm.ledger.types import ConfirmersOpening
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.claims import LookArguments, WatchArguments
 from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
@@ -44,7 +47,10 @@ from interfirm.node.flows.types import (
     FlowMessage,
     HeardMessage,
 )
+from interfirm.node.flows.unlocking import LockedContract
 from interfirm.node.vault.types import FlowRecord
+from interfirm.notary.moves.machine import LOCK, id_of
+from interfirm.notary.types import Asked, Lock
 from interfirm.sim.firm import SimFirm
 from interfirm.sim.trade import contract
 from interfirm.sim.trade.contract import Bill, Draft, Offer
@@ -218,9 +224,34 @@ class RecoveryScene(MovesScene):
         self._ask(self.lender, "rebuild", RebuildArguments(peers=peers))
 
 
-KINDS = {"moves": ("change-notary", "sign-lock", "take-move"), "recovery": ("rebuild", "give-moves")}
+class UnlockingScene(MovesScene):
+    """Cash is locked and its lock's terms are lost; it is usable again."""
+
+    name = "unlocking"
+
+    def play(self) -> None:
+        """See the class."""
+        ref = self._exercise(self.supplier, self._create(self._cash(900)))
+        home, other = self.world.notaries
+        with self.lender.reading() as turn:
+            shown = self.lender.services.books.disclosure(turn, ref)
+            confirmers = self.lender.services.books.described(turn, ref).confirmers
+        opening = ConfirmersOpening(entry=0, salt=shown.confirmers_salt, confirmers=confirmers)
+        until = Instant(home.clock_ms() + LONG_MS // 10)
+        lock = Lock(ref=ref, to=other.notary.id, until=until, nonce=bytes(32), opening=opening, signatures=())
+        keys = self.lender.firm.keys
+        signature = sign(keys.signer, keys.identity, id_of(lock, home.notary.id), purpose=LOCK)
+        asked = Asked(requester=keys.identity, request=lock.replace(signatures=(signature,)))
+        home.solo.submit_batch([asked], Instant(home.clock_ms()))
+        self._ask(self.lender, "undo-lock", LockedContract(notary=home.notary.id, ref=ref))
+
+
+KINDS = {
+    "moves": ("change-notary", "sign-lock", "take-move"), "recovery": ("rebuild", "give-moves"),
+    "unlocking": ("undo-lock",),
+}  # fmt: skip
 """The flows that are recorded in a world of their own; all others are in the first."""
-SCENES: tuple[type[Scene], ...] = (Scene, MovesScene, RecoveryScene)
+SCENES: tuple[type[Scene], ...] = (Scene, MovesScene, RecoveryScene, UnlockingScene)
 
 
 def eur(minor: int) -> Money:

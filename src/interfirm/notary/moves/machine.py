@@ -93,7 +93,7 @@ def unlock(request: Unlock, state: Overlay, abroad: Abroad) -> bytes:
 
 
 def lock_of(key: bytes, state: Overlay) -> list[bytes | int] | None:
-    """What locks the contract under a ref's key: lock id, the notary that may import it, until when; None for nothing."""
+    """What locks the contract under a ref's key: lock id, the notary that may import it, until when; None: nothing."""
     value = state.get(REFS, key)
     if value is None or value[:1] != LOCKED:
         return None
