@@ -247,7 +247,7 @@ def run(*, quick: bool = False) -> dict[str, Any]:
     """Measure, and say whether the targets are met; JSON-ready."""
     consumed, rounds = (5_000, 4) if quick else (1_000_000, 24)
     cores = len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory(prefix=".interfirm-bench-", dir=Path.cwd()) as folder:
         single = one_core(Path(folder), consumed=consumed, rounds=rounds)
         several = all_cores(Path(folder), rounds=rounds, cores=cores)
         synced = fdatasync_per_second(Path(folder))

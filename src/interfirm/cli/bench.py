@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -31,6 +32,7 @@ def bench(
     """Run a benchmark; figures are ratios to a peer or limit that runs beside it."""
     if host not in (SOLO, COMETBFT) or (host == COMETBFT and name != "notary"):
         raise Refusal("bench.host", "there is no such host, or this benchmark has none", host=host, name=name)
+    signal.signal(signal.SIGTERM, _end)
     names = NAMES if name == "all" else (name,)
     found: list[dict[str, Any]] = []
     for each in names:
@@ -47,6 +49,11 @@ def bench(
     else:
         for result in found:
             session.console.print(table(result))
+
+
+def _end(number: int, _: object) -> None:
+    """End as by an exception, so that folders and processes of the benchmark go with it."""
+    raise SystemExit(128 + number)
 
 
 def load(name: str) -> ModuleType:
