@@ -224,6 +224,19 @@ class RecoveryScene(MovesScene):
         self._ask(self.lender, "rebuild", RebuildArguments(peers=peers))
 
 
+class ClaimsScene(Scene):
+    """A bill is made away from the home of its number's owner, which holds the number there first."""
+
+    name, notaries = "claims", 2
+
+    def play(self) -> None:
+        """See the class."""
+        supplier, debtor = self._of(self.supplier), self._of(self.debtor)
+        bill = Bill(supplier=supplier, debtor=debtor, holder=supplier, amount=eur(1000), number="B-1")
+        asked = ExerciseArguments(commands=(self._create(bill),), notary=self.world.notaries[1].notary.id)
+        self._ask(self.supplier, "exercise", asked)
+
+
 class UnlockingScene(MovesScene):
     """Cash is locked and its lock's terms are lost; it is usable again."""
 
@@ -247,11 +260,13 @@ class UnlockingScene(MovesScene):
 
 
 KINDS = {
-    "moves": ("change-notary", "sign-lock", "take-move"), "recovery": ("rebuild", "give-moves"),
+    "moves": ("change-notary", "sign-lock", "take-move"),
+    "recovery": ("rebuild", "give-moves"),
+    "claims": ("end-reservations",),
     "unlocking": ("undo-lock",),
-}  # fmt: skip
+}
 """The flows that are recorded in a world of their own; all others are in the first."""
-SCENES: tuple[type[Scene], ...] = (Scene, MovesScene, RecoveryScene, UnlockingScene)
+SCENES: tuple[type[Scene], ...] = (Scene, MovesScene, RecoveryScene, ClaimsScene, UnlockingScene)
 
 
 def eur(minor: int) -> Money:

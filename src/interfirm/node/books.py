@@ -295,14 +295,21 @@ class Books:
         return consumer_hash(verified.id) == consumer
 
     def request(
-        self, turn: Turn, whole: Draft | Verified, signatures: Sequence[TransactionSignature], seals: bytes = b""
+        self,
+        turn: Turn,
+        whole: Draft | Verified,
+        signatures: Sequence[TransactionSignature],
+        *,
+        seals: bytes = b"",
+        reservations: Sequence[bytes] = (),
     ) -> Notarise | NotariseWhole:
         """What the notary is sent, with everything it needs opened; all is shown where this organisation wants so."""
 
         def salt(transaction: bytes | None, index: int) -> bytes:
             return self.disclosure(turn, ContractRef(transaction, index)).confirmers_salt
 
-        bare = request_of(whole, signatures, salts=salt if isinstance(whole, Draft) else None, seals=seals)
+        salts = salt if isinstance(whole, Draft) else None
+        bare = request_of(whole, signatures, salts=salts, reservations=reservations, seals=seals)
         templates = {self.engine.path_of(node.action.template) for node in whole.nodes}
         if not is_shown(turn, bare.header.notary, templates):
             return bare

@@ -31,13 +31,16 @@ class Services:
         names: Callable[[bytes], str],
         default_notary: bytes,
         window_ms: int = 24 * 3600 * 1000,
+        homes: Callable[[bytes], bytes] | None = None,
     ) -> None:
+        """`homes` tells which notary decides an organisation's claims; without it the default one is everybody's."""
         self.books = books
         self.policy = policy
         self.random = random
         self.name_of = names
         self.default_notary = default_notary
         self.window_ms = window_ms
+        self.home_of = homes or (lambda _: default_notary)
         self.watchers: list[Recorded] = []
         self._started: list[AskedFlow] = []
 

@@ -18,6 +18,7 @@ from interfirm.node.flows.follow import sign_lock, take_move
 from interfirm.node.flows.machine import FlowCode
 from interfirm.node.flows.moves import change_notary
 from interfirm.node.flows.recovery import give_moves, rebuild
+from interfirm.node.flows.reservations import END, end_reservations
 from interfirm.node.flows.respond import respond
 from interfirm.node.flows.told import collect, listen, watch_contracts
 from interfirm.node.flows.unlocking import undo_lock
@@ -35,6 +36,7 @@ FLOWS: dict[str, FlowCode] = {
     "rebuild": rebuild,
     "change-notary": change_notary,
     "undo-lock": undo_lock,
+    END: end_reservations,
     "respond": respond,
     "take-delivery": take_delivery,
     "take-shared": take_shared,

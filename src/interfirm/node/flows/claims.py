@@ -39,7 +39,7 @@ class ClaimSeen(Value, frozen=True):
 
 
 async def look_at_claims(ctx: Context, arguments: bytes) -> tuple[ClaimSeen, ...]:
-    """The state of every claim that commands would make, by dated statements of the home notary; nothing is changed."""
+    """The state of every claim that commands would make, by its home notary's dated statement; nothing is changed."""
     asked = msgspec.msgpack.decode(arguments, type=LookArguments)
     return await claims_seen(ctx, asked.commands)
 
@@ -60,7 +60,7 @@ async def claims_seen(
             for key in action.claims if isinstance(action, Create) else ():
                 beta = books.claim_output(key.owner, key.alpha, proofs[key.owner][key.alpha])
                 claim = claim_key(key.owner, tree.claim_hash(key.owner, beta))
-                said = read_answer(await ctx.notary(services.default_notary, Ask(kind="claim", subject=claim)))
+                said = read_answer(await ctx.notary(services.home_of(key.owner), Ask(kind="claim", subject=claim)))
                 answer = said.answer
                 assert isinstance(answer, Said)
                 found.append(

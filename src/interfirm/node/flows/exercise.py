@@ -29,11 +29,14 @@ from interfirm.node.flows.messages import (
     PrivateValue,
     Proposal,
     Reply,
+    ReservationsAsked,
+    Reserved,
     SignedReply,
     Wanted,
     Word,
     dropped,
 )
+from interfirm.node.flows.reservations import claims_away, reserve
 from interfirm.node.flows.respond import record
 from interfirm.node.flows.types import Outcome
 from interfirm.node.services import Services
@@ -281,14 +284,39 @@ class Deal:
         """The receipt; the notary's refusal once it is sure that no copy of the request can still be accepted."""
         ctx, draft = self.ctx, self.draft
         try:
+            reservations = await self._reserved()
             with ctx.step("Notarise"):
-                return await accepted(ctx, draft, signatures, self.seals)
+                return await accepted(ctx, draft, signatures, seals=self.seals, reservations=reservations)
         except Refusal as refusal:
             receipt = await receipt_or_never(ctx, draft.header, draft.id, signed=self.own is not None)
             if receipt:
                 return receipt
             await self._drop(refusal)
             raise
+
+    async def _reserved(self) -> list[bytes]:
+        """The statement of its home notary for each claim away from home, in their order; each owner gets its own."""
+        away = claims_away(self.draft.nodes, self.draft.header.notary, self.services)
+        found = {owner: iter(await self._reserved_by(owner)) for owner in dict.fromkeys(owner for owner, _ in away)}
+        statements = [statement for owner, _ in away if (statement := next(found[owner], None)) is not None]
+        if len(statements) != len(away):
+            raise Refusal("claim.reservation", "a claims' owner has not reserved all of its claims", count=len(away))
+        return statements
+
+    async def _reserved_by(self, owner: bytes) -> tuple[bytes, ...]:
+        if owner == self.books.keys.identity:
+            return await reserve(self.ctx, self.draft.header, self.draft.id, self.draft.nodes)
+        talk, who = self.talks[owner], self.services.name_of(owner)
+        with self.ctx.step(f"Reservations of {who}"):
+            await talk.send(ReservationsAsked(transaction=self.draft.id))
+            until_ms = self.draft.header.window.upper.ms
+            reply = await talk.receive(Reserved | Declined, until_ms=until_ms, who=who)
+        if reply is None:
+            raise Refusal("flow.no-answer", "a claims' owner did not answer in time", party=who)
+        if isinstance(reply, Declined):
+            raise Refusal(reply.code, reply.reason, **reply.values)
+        assert isinstance(reply, Reserved)
+        return reply.statements
 
     # words ----------------------------------------------------------------------------------------------------------
 

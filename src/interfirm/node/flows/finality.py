@@ -24,7 +24,12 @@ POLL_MS_MIN, POLL_MS_MAX = 10_000, 10 * 60_000
 
 
 async def accepted(
-    ctx: Context, whole: Draft | Verified, signatures: Sequence[TransactionSignature], seals: bytes
+    ctx: Context,
+    whole: Draft | Verified,
+    signatures: Sequence[TransactionSignature],
+    *,
+    seals: bytes,
+    reservations: Sequence[bytes] = (),
 ) -> bytes:
     """The notary's receipt for a transaction that this organisation sees all of; the refusal of who says no.
 
@@ -32,7 +37,7 @@ async def accepted(
     """
     books: Books = ctx.services.books
     header = whole.view.header if isinstance(whole, Verified) else whole.header
-    request = books.request(ctx.turn, whole, signatures, seals)
+    request = books.request(ctx.turn, whole, signatures, seals=seals, reservations=reservations)
     try:
         answer = read_answer(await ctx.notary(header.notary, request))
     except Refusal as refusal:
@@ -56,7 +61,7 @@ async def word_or_outcome(
         word = await talk.receive(kind, until_ms=ctx.now_ms + wait_ms, who=who, transaction=transaction)
         if word is not None:
             return word
-        answer = await _asked(ctx, header, transaction)
+        answer = await accepted_now(ctx, header.notary, transaction)
         if answer is not None and isinstance(answer.answer, Said):
             if answer.answer.answer is not None:
                 return Outcome(transaction=transaction, receipt=answer.receipt)
@@ -75,7 +80,7 @@ async def receipt_or_never(ctx: Context, header: Header, transaction: bytes, *, 
         if signed and not await _accepted_before_withdrawal(ctx, header, transaction):
             return b""
         while True:
-            answer = await _asked(ctx, header, transaction)
+            answer = await accepted_now(ctx, header.notary, transaction)
             if answer is not None:
                 said = answer.answer
                 assert isinstance(said, Said)
@@ -100,15 +105,15 @@ async def _accepted_before_withdrawal(ctx: Context, header: Header, transaction:
     return False
 
 
-async def _asked(ctx: Context, header: Header, transaction: bytes) -> Answered | None:
+async def accepted_now(ctx: Context, notary: bytes, transaction: bytes) -> Answered | None:
     """The notary's dated word on whether it accepted; None where it does not answer now."""
     try:
-        answer = read_answer(await ctx.notary(header.notary, Ask(kind="accepted", subject=transaction)))
+        answer = read_answer(await ctx.notary(notary, Ask(kind="accepted", subject=transaction)))
         if not isinstance(answer.answer, Said):
             raise Refusal("notary.answer", "the notary answered something else")
         if answer.answer.answer is not None:
             services: Services = ctx.services
-            services.books.check_receipt(answer.receipt, transaction, header.notary)
+            services.books.check_receipt(answer.receipt, transaction, notary)
     except Refusal:
         return None
     return answer

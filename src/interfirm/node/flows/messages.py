@@ -112,6 +112,18 @@ class ClaimsProved(Wire, frozen=True, tag="claims-proved"):
     proofs: tuple[bytes, ...]
 
 
+class ReservationsAsked(Wire, frozen=True, tag="reservations-asked"):
+    """All have signed: reserve your claims, whose home is another notary, for this transaction."""
+
+    transaction: Hash32
+
+
+class Reserved(Wire, frozen=True, tag="reserved"):
+    """The home notary's statements that it holds the owner's claims, in the order of entries."""
+
+    statements: tuple[bytes, ...]
+
+
 class Taken(Wire, frozen=True, tag="taken"):
     """What was delivered or shared has been recorded."""
 
@@ -165,7 +177,9 @@ class MovesGiven(Wire, frozen=True, tag="moves-given"):
 Reply = SignedReply | Declined | Wanted
 Word = SignedReply | Declined | Wanted | Outcome | Dropped
 """What a last signer may say to the proposer."""
-OutcomeOrDropped = Outcome | Dropped | Given
+GivenOrDropped = Outcome | Dropped | Given
+OutcomeOrDropped = Outcome | Dropped | Given | ReservationsAsked
+"""What a signer may hear once it has signed."""
 
 
 def declined(refusal: Refusal) -> Declined:

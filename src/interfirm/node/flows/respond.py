@@ -20,13 +20,17 @@ from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import (
     Dropped,
     Given,
+    GivenOrDropped,
     OutcomeOrDropped,
     Proposal,
+    ReservationsAsked,
+    Reserved,
     SignedReply,
     Wanted,
     dropped,
 )
 from interfirm.node.flows.messages import declined as refused
+from interfirm.node.flows.reservations import claims_away, reserve
 from interfirm.node.flows.types import AskedFlow, Outcome
 from interfirm.node.policy import Verdict, declined
 from interfirm.node.services import Services
@@ -62,16 +66,23 @@ async def respond(ctx: Context, arguments: bytes) -> str:
         raise
     with ctx.step("Sign"):
         signature = await ctx.once("sign", lambda: _sign(ctx, services, verified, proposal), TransactionSignature)
-    if is_last(verified, proposal, services.books.keys.identity):
+    if is_last(verified, proposal, services):
         return await _submit(ctx, talk, verified, proposal, signature)
     await talk.send(SignedReply(signature=signature))
     return await _outcome(ctx, talk, verified, services.name_of(opened.peer))
 
 
-def is_last(verified: Verified, proposal: Proposal, me: bytes) -> bool:
-    """Whether this organisation holds all signatures once it has signed, and sees all that the notary asks for."""
+def is_last(verified: Verified, proposal: Proposal, services: Services) -> bool:
+    """Whether this organisation holds all signatures once it has signed, and all else that the notary asks for.
+
+    Where the proposer's claims are away from home it does not: the proposer reserves them once all have signed.
+    """
+    me = services.books.keys.identity
     signed = {signature.identity for signature in proposal.signatures}
-    return bool(signed) and shows_all(verified) and {*signed, me} == verified.scopes.keys()
+    if not signed or not shows_all(verified) or {*signed, me} != verified.scopes.keys():
+        return False
+    away = claims_away(verified.nodes, verified.view.header.notary, services)
+    return all(owner == me for owner, _ in away)
 
 
 async def _verified(ctx: Context, talk: Session, proposal: Proposal) -> Verified:
@@ -91,7 +102,7 @@ async def _verified(ctx: Context, talk: Session, proposal: Proposal) -> Verified
     if not await ctx.once("history", lacking, bool):
         return found[0] if found else verified_view(ctx, view, transaction, proposal.history)
     await talk.send(Wanted(refs=tuple(d.ref for d in view.inputs)))
-    given = await talk.receive(OutcomeOrDropped, until_ms=view.header.window.upper.ms)
+    given = await talk.receive(GivenOrDropped, until_ms=view.header.window.upper.ms)
     if not isinstance(given, Given):
         raise Refusal("flow.message", "the history was not given")
     return verified_view(ctx, view, transaction, given.history)
@@ -165,7 +176,10 @@ async def _submit(
     reason = None
     with ctx.step("Notarise"):
         try:
-            receipt = await accepted(ctx, verified, (*proposal.signatures, signature), proposal.seals)
+            reservations = await reserve(ctx, header, verified.id, verified.nodes)
+            receipt = await accepted(
+                ctx, verified, (*proposal.signatures, signature), seals=proposal.seals, reservations=reservations
+            )  # fmt: skip
         except Refusal as refusal:
             reason = refusal
     if reason is not None:
@@ -205,9 +219,21 @@ async def _word(ctx: Context, talk: Session, verified: Verified, proposer: str) 
                 return word.receipt, ""
         except Refusal:
             continue
+        if isinstance(word, ReservationsAsked):
+            await _reserve(ctx, talk, verified)
         if word is None or isinstance(word, Dropped):
             return b"", NEVER if word is None else word.code
     return b"", "flow.message"
+
+
+async def _reserve(ctx: Context, talk: Session, verified: Verified) -> None:
+    """Reserve this organisation's claims for what it signed, and say so; the home notary's no is told as it is."""
+    try:
+        statements = await reserve(ctx, verified.view.header, verified.id, verified.nodes)
+    except Refusal as refusal:
+        await talk.send(refused(refusal))
+        return
+    await talk.send(Reserved(statements=statements))
 
 
 def record(ctx: Context, verified: Verified, receipt: bytes) -> None:

@@ -113,12 +113,13 @@ def state_of(key: bytes, state: Overlay) -> Any:
 
 def reservation_id(request: Reserve) -> bytes:
     """The id that a claim's owner signs to reserve it (purpose `reservation`)."""
-    return _reservation_id(
+    return held_id(
         claim_key(request.signature.identity, request.claim), request.notary, request.transaction, request.until.ms
     )
 
 
-def _reservation_id(key: bytes, notary: bytes, transaction: bytes, until_ms: int) -> bytes:
+def held_id(key: bytes, notary: bytes, transaction: bytes, until_ms: int) -> bytes:
+    """The same, from what is held: the claim's `claim_key`, and for what."""
     return digest(RESERVATION, key, notary, transaction, until_ms)
 
 
@@ -169,7 +170,7 @@ def free(request: Free, state: Overlay, abroad: Abroad) -> bytes:
     if said.kind != "accepted" or said.subject != transaction or said.answer is not None or said.time.ms < until_ms:
         raise Refusal("claim.statement", "the other notary does not say that it accepted nothing in time")
     state.put(CLAIMS, key, None)
-    return freed_id(_reservation_id(key, notary, transaction, until_ms))
+    return freed_id(held_id(key, notary, transaction, until_ms))
 
 
 def _held(known: Any, claim: bytes) -> tuple[bytes, bytes, int]:
