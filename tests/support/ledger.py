@@ -224,6 +224,11 @@ class Network:
         keys.append(new)
         return old
 
+    def check_known(self, notary: bytes) -> None:
+        """notary.types.Abroad: all notaries of a network know each other."""
+        if notary not in self.notaries:
+            raise Refusal("notary.stranger", "no such notary", notary=notary)
+
     def receipt(self, notary: bytes, receipt: bytes) -> bytes:
         """notary.types.Abroad: the id that a receipt proves accepted."""
         head, place, name = receipt[:8], receipt[8:40], receipt[40:]

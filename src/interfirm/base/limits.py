@@ -164,6 +164,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Organisations that vote on a notary's proposals."""
     page_count_max: int = 25
     """Items of one page of an answer."""
+    notaries_count_max: int = 64
+    """Other notaries that a notary's voters ever trusted."""
 
 
 LIMITS = Limits()

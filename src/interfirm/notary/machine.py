@@ -16,6 +16,7 @@ from interfirm.base.time import Instant
 from interfirm.ledger.signing import PARTY, WITHDRAWAL, check_signature
 from interfirm.ledger.types import TransactionSignature
 from interfirm.notary import questions
+from interfirm.notary.abroad import Believing
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.evidence import machine as evidence
 from interfirm.notary.evidence.types import Accuse
@@ -28,6 +29,8 @@ from interfirm.notary.governance.machine import Moment
 from interfirm.notary.governance.parameters import VALIDATES_NOTHING
 from interfirm.notary.governance.types import Powers, Propose, Retract, Vote
 from interfirm.notary.moves import machine as moves
+from interfirm.notary.neighbours import machine as neighbours
+from interfirm.notary.neighbours.types import Renew
 from interfirm.notary.registry import machine as registry
 from interfirm.notary.state import ACCEPTED, META, VALIDATORS, WITHDRAWN, Overlay
 from interfirm.notary.subscriptions import machine as subscriptions
@@ -94,7 +97,8 @@ class _Judge:
         self.height = block.height
         self.genesis = genesis
         self.notary = notary_id(genesis)
-        self.abroad = evidence.Believing(abroad, self.state)
+        self.abroad_ms = None if genesis.founding.scenario else block.time.ms
+        self.abroad = Believing(abroad, self.state, now_ms=self.abroad_ms)
         self.check = check
         self.identify = identify
         self.now = block.time
@@ -172,6 +176,8 @@ class _Judge:
                 return self._set_time(request, requester)
             case Ask():
                 return self._ask(request, requester)
+            case Renew():
+                return self._done(neighbours.renew(request, self.state, now_ms=self.abroad_ms))
             case Accuse():
                 return self._accuse(request)
             case Propose() | Vote() | Retract():
@@ -289,7 +295,7 @@ class _Judge:
         known = self._accepted(name)
         if known is not None:
             return known
-        confirmers = moves.lock(request, name, self.state, self.notary)
+        confirmers = moves.lock(request, name, self.state, self.notary, self.abroad)
         self._check_signatures(request.signatures, confirmers, name, moves.LOCK)
         return self._accept(name)
 

@@ -32,6 +32,7 @@ from interfirm.ledger.types import (
 from interfirm.notary.evidence.types import Accuse, Misconduct
 from interfirm.notary.governance.types import Founding, Propose, Retract, Vote
 from interfirm.notary.governance.types import Powers as Powers  # noqa: PLC0414 - part of a block's outcome
+from interfirm.notary.neighbours.types import Renew
 
 
 class Store(Protocol):
@@ -274,6 +275,7 @@ Request = (
     | Vote
     | Retract
     | Accuse
+    | Renew
 )
 GOVERNING = (Propose, Vote, Retract, Accuse)
 """What decides about the notary itself; it goes on while all else is stopped."""
@@ -361,6 +363,9 @@ class Judged(Value, frozen=True):
 
 class Abroad(Protocol):
     """What a notary can check of other notaries' words: their receipts and statements."""
+
+    def check_known(self, notary: bytes) -> None:
+        """Refuse (`notary.stranger`) a notary of which nothing could be checked."""
 
     def receipt(self, notary: bytes, receipt: bytes) -> bytes:
         """The id that a receipt of `notary` proves accepted; Refusal where it proves nothing."""

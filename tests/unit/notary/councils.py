@@ -8,8 +8,9 @@ from interfirm.base import codec
 from interfirm.base.hashing import digest
 from interfirm.base.signatures import Ed25519Signer
 from interfirm.base.time import Instant
+from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.notary import machine
-from interfirm.notary.cometbft.types import ClusterGenesis, Validator, chain_id
+from interfirm.notary.cometbft.types import ClusterGenesis, Neighbour, Validator, chain_id
 from interfirm.notary.evidence.types import Misconduct
 from interfirm.notary.governance import metadata
 from interfirm.notary.governance.epochs import SOFTWARE, Software
@@ -45,11 +46,15 @@ def founding(**changes: Any) -> Constitution:
 class Council(Notary):
     """The pure machine with such a founding."""
 
-    def __init__(self, label: str = "council", *, words: Words | None = None, **changes: Any) -> None:
+    def __init__(
+        self, label: str = "council", *, words: Words | None = None, neighbours: tuple[NotaryAnchor, ...] = (),
+        **changes: Any,
+    ) -> None:  # fmt: skip
         super().__init__(label, words=words)
         self.origin = ClusterGenesis(
             network=NETWORK, registrar=REGISTRAR.public, label=label, constitution=founding(**changes),
             validators=tuple(Validator(key=key, power=10) for key in KEYS),
+            neighbours=tuple(Neighbour(notary=n.notary, network=n.network, key=n.key) for n in neighbours),
         )  # fmt: skip
         self.id = machine.notary_id(self.origin)
         self.words.notaries[self.id] = self

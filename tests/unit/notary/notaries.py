@@ -91,6 +91,9 @@ class Words:
     def __init__(self) -> None:
         self.notaries: dict[bytes, Notary] = {}
 
+    def check_known(self, notary: bytes) -> None:
+        self._of(notary)
+
     def receipt(self, notary: bytes, receipt: bytes) -> bytes:
         origin, name = receipt[:32], receipt[33:]
         if origin != notary or self._of(notary).get("accepted", name) is None:

@@ -11,7 +11,8 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.signatures import Ed25519Signer
 from interfirm.ledger.receipts import cose
-from interfirm.notary.evidence.machine import Believing, Conviction, vote_bytes
+from interfirm.notary.abroad import Believing
+from interfirm.notary.evidence.machine import Conviction, vote_bytes
 from interfirm.notary.evidence.types import Accuse, SignedBlock, TwoHeads, TwoVotes
 from interfirm.notary.governance.types import Deposit, RemoveValidator
 from interfirm.notary.types import Genesis
@@ -112,7 +113,7 @@ def test_a_notary_that_signed_two_histories_is_not_believed_any_more(council: Co
     assert council.balance(A) == 0
     found = codec.from_plain(council.says("conviction", done.id).answer, Conviction)
     assert (found.kind, found.burned) == ("two-heads", 40)
-    abroad = Believing(Words(), council)
+    abroad = Believing(Words(), council, now_ms=None)
     for ask in (abroad.receipt, abroad.statement):
         with pytest.raises(Refusal) as refusal:
             ask(found.accused, b"")

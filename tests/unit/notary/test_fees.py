@@ -109,8 +109,8 @@ def test_a_lock_and_a_withdrawal_are_paid_by_who_signed_them() -> None:
     )
     ledger = Ledger(council.id)
     ref = made(council, ledger, A)
-    until = council.now.plus_ms(1000)
-    council.done(lock_request(council, ledger, ref, A, to=digest("elsewhere"), until=until), B.id)
+    until, elsewhere = council.now.plus_ms(1000), Notary("elsewhere", words=council.words)
+    council.done(lock_request(council, ledger, ref, A, to=elsewhere.id, until=until), B.id)
     assert council.balance(A) == 19
     name = digest("a transaction")
     council.done(Withdraw(transaction=name, signature=A.sign(name, WITHDRAWAL)), B.id)

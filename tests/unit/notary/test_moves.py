@@ -120,8 +120,13 @@ def test_a_signature_over_a_lock_counts_for_nothing_else(move: Move) -> None:
 
 
 def test_no_part_of_a_lock_can_be_changed_under_its_signatures(move: Move) -> None:
-    for change in ({"to": digest("elsewhere")}, {"until": UNTIL.plus_ms(1)}, {"nonce": digest("other")}):
+    elsewhere = Notary("elsewhere", words=move.here.words)
+    for change in ({"to": elsewhere.id}, {"until": UNTIL.plus_ms(1)}, {"nonce": digest("other")}):
         assert move.here.refused(move.request.replace(**change)).code == "signature.invalid"
+
+
+def test_a_contract_is_not_locked_for_a_notary_whose_word_is_not_taken(move: Move) -> None:
+    assert move.here.refused(move.lock_request(to=digest("nowhere"))).code == "notary.stranger"
 
 
 def test_a_lock_opens_the_true_confirmers(move: Move) -> None:

@@ -38,7 +38,8 @@ def test_a_ref_is_unspent_consumed_or_unknown(notary: Notary, ledger: Ledger) ->
 
 def test_a_locked_ref_is_not_unspent_and_has_no_consumer(notary: Notary, ledger: Ledger) -> None:
     ref = made(notary, ledger, A)
-    notary.done(lock_request(notary, ledger, ref, A, to=digest("there"), until=NOW.plus_ms(HOUR_MS)))
+    there = Notary("there", words=notary.words)
+    notary.done(lock_request(notary, ledger, ref, A, to=there.id, until=NOW.plus_ms(HOUR_MS)))
     assert notary.says("unspent", ref_key(ref)).answer is False
     assert notary.says("consumer", ref_key(ref)).answer is None
 
@@ -46,9 +47,10 @@ def test_a_locked_ref_is_not_unspent_and_has_no_consumer(notary: Notary, ledger:
 def test_of_a_locked_ref_it_is_told_for_whom_and_until_when(notary: Notary, ledger: Ledger) -> None:
     ref = made(notary, ledger, A)
     assert notary.says("lock", ref_key(ref)).answer is None
-    request = lock_request(notary, ledger, ref, A, to=digest("there"), until=NOW.plus_ms(HOUR_MS))
+    there = Notary("there", words=notary.words)
+    request = lock_request(notary, ledger, ref, A, to=there.id, until=NOW.plus_ms(HOUR_MS))
     lock = notary.done(request)
-    assert notary.says("lock", ref_key(ref)).answer == [lock.id, digest("there"), NOW.ms + HOUR_MS]
+    assert notary.says("lock", ref_key(ref)).answer == [lock.id, there.id, NOW.ms + HOUR_MS]
     assert notary.says("lock", digest("none") + bytes(4)).answer is None
 
 

@@ -96,7 +96,7 @@ def test_an_active_ref_is_fetched_without_its_confirmers(case: Case) -> None:
 
 @pytest.mark.parametrize("kind", ["consume", "use", "fetch"])
 def test_a_locked_ref_is_refused_in_every_kind_of_entry(case: Case, kind: str) -> None:
-    other = Notary("other")
+    other = Notary("other", words=case.notary.words)
     case.notary.done(
         lock_request(case.notary, case.ledger, case.ref, A, B, to=other.id, until=NOW.plus_ms(HOUR_MS))
     )  # fmt: skip

@@ -127,7 +127,13 @@ def rules_of(anchor: ClusterAnchor) -> Rules:
 
 
 def verify_walk(walk: tuple[LightBlock, ...], *, anchor: ClusterAnchor, now_ms: int | None = None) -> Header:
-    """The last header of a walk, believed from the anchor; blocks that the anchor is ahead of are passed over.
+    """The last header of a walk, believed from the anchor; raises as `carry`."""
+    carry(walk, anchor=anchor, now_ms=now_ms)
+    return walk[-1].header
+
+
+def carry(walk: tuple[LightBlock, ...], *, anchor: ClusterAnchor, now_ms: int | None = None) -> Trusted:
+    """Trust carried from the anchor to the last header of a walk; blocks that the anchor is ahead of are passed over.
 
     Every header must be made within the trusting period of the one before. With a clock (`now_ms`) the anchor must
     also be within it now, and no header may be of a time to come. Raises Refusal `receipt.walk` for too many blocks
@@ -140,13 +146,14 @@ def verify_walk(walk: tuple[LightBlock, ...], *, anchor: ClusterAnchor, now_ms: 
         check_current(trusted, now_ms=now_ms, rules=rules)
     sets = {validators_hash(trusted.validators): trusted.validators}
     for block in walk:
-        whole = _with_validators(block, sets)
+        if block.validators:
+            sets[validators_hash(block.validators)] = block.validators
         if now_ms is not None:
             check_not_ahead(block.header, now_ms=now_ms)
         if block.header.height > trusted.height:
-            trusted = verify_next(trusted, whole, rules=rules)
+            trusted = verify_next(trusted, _with_validators(block, sets), rules=rules)
     _check_arrived(walk[-1].header, trusted)
-    return walk[-1].header
+    return trusted
 
 
 def _check_ascending(heights: list[int]) -> None:
@@ -166,7 +173,6 @@ def _check_arrived(last: Header, trusted: Trusted) -> None:
 def _with_validators(block: LightBlock, sets: dict[bytes, tuple[Validator, ...]]) -> LightBlock:
     """The block with its validators, which may have been shown before."""
     if block.validators:
-        sets[validators_hash(block.validators)] = block.validators
         return block
     known = sets.get(block.header.validators)
     if known is None:

@@ -8,9 +8,8 @@ from interfirm.ledger.receipts.light import trusted_genesis
 from interfirm.ledger.receipts.types import ClusterAnchor
 from interfirm.notary import questions
 from interfirm.notary.cometbft.types import ClusterGenesis, chain_id
-from interfirm.notary.machine import notary_id
 from interfirm.notary.state import Overlay
-from interfirm.notary.types import Ask, Said
+from interfirm.notary.types import Ask, Said, notary_id
 
 DAY_MS = 24 * 3_600_000
 TRUSTING_PERIOD_MS = 365 * DAY_MS

@@ -13,6 +13,7 @@ from interfirm.ledger.receipts.types import Validator as Validator  # noqa: PLC0
 from interfirm.ledger.types import TransactionSignature
 from interfirm.notary.cometbft.beside import Beside
 from interfirm.notary.governance.types import Constitution, Founding, SetValidator
+from interfirm.notary.neighbours.types import SoloNeighbour
 from interfirm.notary.types import Answer, Done, Refused, Said, Store, notary_id
 from interfirm.notary.wire import Told
 
@@ -21,7 +22,7 @@ CHAIN_ID_CHARS = 50
 
 
 class Neighbour(Wire, frozen=True):
-    """A solo notary whose receipts and statements the cluster believes."""
+    """A solo notary whose receipts and statements the cluster believes from the beginning; votes name others."""
 
     notary: Hash32
     network: Hash32
@@ -57,7 +58,10 @@ class ClusterGenesis(Wire, frozen=True, tag="cluster"):
         return Founding(
             voters=said.voters, keeper=registrar, thresholds=said.thresholds, deposits=said.deposits,
             settings=said.settings, version=said.version, chain=chain_id(notary_id(self)),
-            neighbours=tuple(each.notary for each in self.neighbours),
+            neighbours=tuple(
+                SoloNeighbour(notary=each.notary, network=each.network, key=each.key) for each in self.neighbours
+            ),
+            scenario=self.scenario is not None,
             validators=tuple(
                 SetValidator(key=each.key, power=each.power, operator=operator)
                 for each, operator in zip(self.validators, said.operators, strict=True)

@@ -10,7 +10,7 @@ from interfirm.base import codec, signatures
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.signatures import PublicKey, Scheme
-from interfirm.base.values import Hash32, Wire
+from interfirm.base.values import Wire
 from interfirm.ledger.receipts.cose import verify_tree_head
 from interfirm.ledger.receipts.protobuf import (
     bytes_field,
@@ -24,8 +24,9 @@ from interfirm.ledger.receipts.types import NotaryAnchor
 from interfirm.notary.evidence.types import Accuse, Misconduct, SignedBlock, TwoHeads, TwoVotes
 from interfirm.notary.fees import machine as fees
 from interfirm.notary.governance.types import Founding
+from interfirm.notary.neighbours import machine as neighbours
 from interfirm.notary.state import EVIDENCE, REGISTRY, Overlay
-from interfirm.notary.types import Abroad, Genesis, Said, Store
+from interfirm.notary.types import Genesis, Store
 from interfirm.notary.validators import machine as validators
 
 VOTES, HEADS = "two-votes", "two-heads"
@@ -59,7 +60,7 @@ def accuse(request: Accuse, state: Overlay, founding: Founding, height: int) -> 
         return name, None
     evidence = request.evidence
     if isinstance(evidence, TwoHeads):
-        _convict_notary(evidence, name, state, founding, height)
+        _convict_notary(evidence, name, state, height)
         return name, None
     _check_votes(evidence, founding.chain)
     punished = validators.punish(validators.address_of(evidence.key), state)
@@ -98,7 +99,7 @@ def vote_bytes(evidence: TwoVotes, vote: SignedBlock, chain: str) -> bytes:
     )  # fmt: skip
 
 
-def _convict_notary(evidence: TwoHeads, name: bytes, state: Overlay, founding: Founding, height: int) -> None:
+def _convict_notary(evidence: TwoHeads, name: bytes, state: Overlay, height: int) -> None:
     genesis = codec.decode(evidence.genesis, Genesis)
     notary = digest("notary", codec.plain(genesis))
     anchor = NotaryAnchor(notary=notary, network=genesis.network, key=genesis.key)
@@ -106,7 +107,7 @@ def _convict_notary(evidence: TwoHeads, name: bytes, state: Overlay, founding: F
     if first.size != second.size or first.root == second.root:
         raise Refusal("evidence.heads", "the two heads do not exclude each other", sizes=[first.size, second.size])
     keeper = genesis.key.identity
-    if notary not in founding.neighbours and state.get(REGISTRY, keeper) is None:
+    if neighbours.kept_of(notary, state) is None and state.get(REGISTRY, keeper) is None:
         raise Refusal("evidence.unknown", "nobody here takes this notary's word", notary=notary)
     burned = fees.account_of(keeper, state)
     fees.take(keeper, burned, state)
@@ -126,22 +127,7 @@ def conviction_of(name: bytes, state: Store) -> Conviction | None:
     return None if value is None else codec.decode(value, Conviction)
 
 
-class Believing:
-    """Other notaries' words, but not of one that was convicted (Refusal `notary.two-faced`)."""
-
-    def __init__(self, abroad: Abroad, state: Store) -> None:
-        self._abroad, self._state = abroad, state
-
-    def receipt(self, notary: Hash32, receipt: bytes) -> bytes:
-        """See `Abroad`."""
-        self._check(notary)
-        return self._abroad.receipt(notary, receipt)
-
-    def statement(self, notary: Hash32, statement: bytes) -> Said:
-        """See `Abroad`."""
-        self._check(notary)
-        return self._abroad.statement(notary, statement)
-
-    def _check(self, notary: bytes) -> None:
-        if self._state.get(EVIDENCE, notary) is not None:
-            raise Refusal("notary.two-faced", "this notary signed two histories", notary=notary)
+def check_honest(notary: bytes, state: Store) -> None:
+    """Refuse (`notary.two-faced`) a notary that was convicted."""
+    if state.get(EVIDENCE, notary) is not None:
+        raise Refusal("notary.two-faced", "this notary signed two histories", notary=notary)

@@ -16,6 +16,7 @@ from interfirm.notary.governance.types import (
     CancelUpgrade,
     Change,
     Credit,
+    ForgetNotary,
     PayOut,
     Planned,
     RemoveValidator,
@@ -26,8 +27,10 @@ from interfirm.notary.governance.types import (
     SetValidator,
     Stop,
     Threshold,
+    TrustNotary,
     Upgrade,
 )
+from interfirm.notary.neighbours import machine as neighbours
 from interfirm.notary.packages import machine as packages
 from interfirm.notary.state import GOVERNANCE, Overlay
 from interfirm.notary.types import Store
@@ -37,8 +40,9 @@ CHANGE = b"change"
 
 
 class Decision(Value, frozen=True):
-    """Where a decision comes from: the proposal, who proposed and who accepted it, and the height."""
+    """Where a decision comes from: notary, proposal, who proposed and who accepted it, and the height."""
 
+    notary: bytes
     proposal: bytes
     proposer: bytes
     accepted: tuple[bytes, ...]
@@ -78,6 +82,10 @@ def _apply(action: Action, decision: Decision, state: Overlay) -> None:
             fees.credit(action.organisation, action.units, state)
         case PayOut():
             fees.pay_out(action.organisation, action.units, state)
+        case TrustNotary():
+            neighbours.trust(action.neighbour, decision.proposal, state, notary=decision.notary, height=decision.height)
+        case ForgetNotary():
+            neighbours.forget(action.notary, decision.proposal, state, height=decision.height)
 
 
 def bond_until(state: Store, height: int) -> int:

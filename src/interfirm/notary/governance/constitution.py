@@ -11,6 +11,7 @@ from interfirm.notary.governance.types import (
     ACCOUNTS,
     CONSTITUTION,
     FEE_SCHEDULE,
+    NOTARIES,
     PACKAGE,
     PARAMETERS,
     RESUME,
@@ -22,6 +23,7 @@ from interfirm.notary.governance.types import (
     ApprovePackage,
     CancelUpgrade,
     Credit,
+    ForgetNotary,
     PayOut,
     RemoveValidator,
     RemoveVoter,
@@ -31,6 +33,7 @@ from interfirm.notary.governance.types import (
     SetValidator,
     Stop,
     Threshold,
+    TrustNotary,
     Upgrade,
     Voter,
 )
@@ -42,7 +45,7 @@ VOTERS, THRESHOLDS = b"voters", b"thresholds"
 HALF, TWO_THIRDS, ONE_THIRD = (1, 2), (2, 3), (1, 3)
 DEFAULTS = {
     PARAMETERS: HALF, FEE_SCHEDULE: HALF, PACKAGE: HALF, RESUME: HALF, STOP: ONE_THIRD, VALIDATOR_SET: TWO_THIRDS,
-    UPGRADE: TWO_THIRDS, ACCOUNTS: TWO_THIRDS, CONSTITUTION: TWO_THIRDS,
+    UPGRADE: TWO_THIRDS, ACCOUNTS: TWO_THIRDS, CONSTITUTION: TWO_THIRDS, NOTARIES: TWO_THIRDS,
 }  # fmt: skip
 """More than this share of the voters decides, by kind; a few may stop a notary, because it is more may resume it."""
 
@@ -78,6 +81,8 @@ def kind_of_action(action: Action) -> str:
             return RESUME
         case Credit() | PayOut():
             return ACCOUNTS
+        case TrustNotary() | ForgetNotary():
+            return NOTARIES
 
 
 def voters_of(state: Store) -> tuple[Voter, ...]:

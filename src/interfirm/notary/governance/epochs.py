@@ -14,6 +14,7 @@ from interfirm.notary.governance.head import HEAD, begins_epoch, coming, epoch_a
 from interfirm.notary.governance.machine import Moment
 from interfirm.notary.governance.parameters import BOUNDS, Parameters, check_settings, parameters_of
 from interfirm.notary.governance.types import Change, Head
+from interfirm.notary.neighbours import machine as neighbours
 from interfirm.notary.state import GOVERNANCE, Overlay
 from interfirm.notary.types import Origin, Store
 from interfirm.notary.validators import machine as validators
@@ -94,6 +95,8 @@ def _begin(state: Overlay, origin: Origin, moment: Moment) -> None:
         validators.enter(
             each, moment.notary, state, parameters=parameters, height=moment.height, is_new=False
         )  # fmt: skip
+    for neighbour in founding.neighbours:
+        neighbours.trust(neighbour, moment.notary, state, notary=moment.notary, height=moment.height)
 
 
 def _upgrade(state: Overlay, moment: Moment, software: Software) -> None:

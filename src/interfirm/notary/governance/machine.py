@@ -195,7 +195,7 @@ def _carry_out(proposal: Proposal, accepted: tuple[bytes, ...], state: Overlay, 
 
 def _decision(proposal: Proposal, accepted: tuple[bytes, ...], moment: Moment) -> Decision:
     return Decision(
-        proposal=proposal.id, proposer=proposal.proposer, accepted=accepted, height=moment.height
+        notary=moment.notary, proposal=proposal.id, proposer=proposal.proposer, accepted=accepted, height=moment.height
     )  # fmt: skip
 
 

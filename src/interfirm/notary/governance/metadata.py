@@ -18,6 +18,7 @@ from interfirm.notary.governance import actions, constitution, machine
 from interfirm.notary.governance.head import coming, epoch_at, head_of, next_epoch_from
 from interfirm.notary.governance.parameters import AT_NOTARY, BOUNDS, kind_of, parameters_of
 from interfirm.notary.governance.types import Number, Planned, Threshold, Voter
+from interfirm.notary.neighbours import machine as neighbours
 from interfirm.notary.packages import machine as packages
 from interfirm.notary.state import Overlay
 from interfirm.notary.validators import machine as validators
@@ -64,8 +65,8 @@ def answer(kind: str, subject: bytes, state: Overlay, height: int) -> Any:
     """The plain answer to a question of one of `KINDS`; Refusal `notary.question` for a subject of another shape.
 
     - `governance`: `Governed`; `parameters`: a list of `Parameter`; `voters`: `Franchise`
-    - `changes`, `proposals`, `packages` from a number on: pages of `Change`, `Proposal`, `Package`
-    - `proposal` and `package` of an id, or None
+    - `changes`, `proposals`, `packages`, `notaries` from a number on: pages of `Change`, `Proposal`, `Package`, `Kept`
+    - `proposal`, `package` and `notary` of an id, or None
     - `validators`: a list of `Member`; `fees`: `Totals`; `account` of an organisation: its units
     - `conviction` of an accusation or a notary: `Conviction` or None
     """
@@ -117,8 +118,10 @@ KINDS: dict[str, Callable[[bytes, Overlay, int], Any]] = {
     "changes": _page(actions.changes_of),
     "proposals": _page(machine.proposals_of),
     "packages": _page(packages.page_of),
+    "notaries": _page(neighbours.page_of),
     "proposal": lambda subject, state, _: machine.proposal_of(subject, state),
     "package": lambda subject, state, _: packages.package_of(subject, state),
+    "notary": lambda subject, state, _: neighbours.kept_of(subject, state),
     "validators": lambda _, state, __: list(validators.members_of(state)),
     "fees": lambda _, state, __: fees.totals_of(state),
     "account": lambda subject, state, _: fees.account_of(subject, state),

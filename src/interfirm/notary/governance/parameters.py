@@ -21,7 +21,7 @@ VALIDATES_NOTHING, VALIDATES_TEMPLATES, VALIDATES_ALL = 0, 1, 2
 """What must come whole, to be re-executed: nothing, contracts of the templates that the voters named, everything."""
 CHARGED = (
     "notarise", "withdraw", "lock", "import", "finish", "unlock", "register", "rotate", "revoke", "follow", "reserve",
-    "settle", "free", "subscribe", "unsubscribe", "ask", "notarise-whole", "publish",
+    "settle", "free", "subscribe", "unsubscribe", "ask", "notarise-whole", "publish", "renew",
 )  # fmt: skip
 """The kinds of request that can cost something; governance and accusations are free."""
 
@@ -75,7 +75,8 @@ _FEES = {
 }
 AT_NOTARY = frozenset(_LEAST) - {"message_bytes_max", "depth_max", "receipt_bytes_max", "validators_count_max"} | {
     "entries_count_max", "lines_count_max", "claims_count_max", "components_count_max", "parties_count_max",
-    "sealed_keep_ms", "subscriptions_count_max", "tells_count_max", "validators_count_max", *_OWN, *_FEES,
+    "sealed_keep_ms", "subscriptions_count_max", "tells_count_max", "validators_count_max", "notaries_count_max",
+    *_OWN, *_FEES,
 }  # fmt: skip
 """What a notary judges by; the other limits are what its members agreed on, and each one's software has."""
 BOUNDS: dict[str, Bounds] = {**_LIMITS, **_OWN, **_FEES}

@@ -10,6 +10,7 @@ from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Value, Wire
 from interfirm.ledger.types import TransactionSignature
+from interfirm.notary.neighbours.types import Neighbour
 
 UNITS_MAX = 2**53
 """The most units that one fee, deposit or credit may be."""
@@ -26,8 +27,8 @@ Words = Annotated[str, msgspec.Meta(max_length=256)]
 
 # kinds of decision -------------------------------------------------------------------------------------------------
 
-PARAMETERS, FEE_SCHEDULE, PACKAGE, VALIDATOR_SET, UPGRADE, STOP, RESUME, ACCOUNTS, CONSTITUTION = (
-    "parameters", "fees", "packages", "validators", "upgrade", "stop", "resume", "accounts", "constitution",
+PARAMETERS, FEE_SCHEDULE, PACKAGE, VALIDATOR_SET, UPGRADE, STOP, RESUME, ACCOUNTS, CONSTITUTION, NOTARIES = (
+    "parameters", "fees", "packages", "validators", "upgrade", "stop", "resume", "accounts", "constitution", "notaries",
 )  # fmt: skip
 
 
@@ -129,6 +130,18 @@ class PayOut(Wire, frozen=True, tag="pay-out"):
     units: Annotated[int, msgspec.Meta(ge=1, le=UNITS_MAX)]
 
 
+class TrustNotary(Wire, frozen=True, tag="trust-notary"):
+    """Take another notary's word, by this anchor alone: contracts may come from it and go to it."""
+
+    neighbour: Neighbour
+
+
+class ForgetNotary(Wire, frozen=True, tag="forget-notary"):
+    """Take a notary's word no longer; what is locked for it stays locked until it is trusted again."""
+
+    notary: Hash32
+
+
 Action = (
     SetParameter
     | ApprovePackage
@@ -144,6 +157,8 @@ Action = (
     | Resume
     | Credit
     | PayOut
+    | TrustNotary
+    | ForgetNotary
 )
 
 
@@ -301,6 +316,7 @@ class Founding(Value, frozen=True):
     """The same for any notary: voters, validators with their operators, who is paid where there are no validators.
 
     `chain` is how the engine names the chain in what validators sign; `neighbours` are notaries whose word is taken.
+    In a `scenario` the notary's time is none by which other notaries could be judged.
     """
 
     voters: tuple[PublicKey, ...]
@@ -311,4 +327,5 @@ class Founding(Value, frozen=True):
     settings: tuple[Setting, ...] = ()
     version: int = 1
     chain: str = ""
-    neighbours: tuple[Hash32, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    scenario: bool = False

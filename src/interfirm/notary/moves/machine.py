@@ -38,11 +38,15 @@ def id_of(request: Lock, notary: bytes) -> bytes:
     return lock_id(notary, request.ref, request.to, request.until, request.nonce, commitment)
 
 
-def lock(request: Lock, name: bytes, state: Overlay, notary: bytes) -> tuple[bytes, ...]:
-    """Lock an active contract under its lock id; returns who must have signed it: all confirmers, never a fallback."""
+def lock(request: Lock, name: bytes, state: Overlay, notary: bytes, abroad: Abroad) -> tuple[bytes, ...]:
+    """Lock an active contract under its lock id; returns who must have signed it: all confirmers, never a fallback.
+
+    It is locked for a notary only whose word is taken here, which alone can end the lock.
+    """
     confirmers = request.opening.confirmers
     if request.to == notary:
         raise Refusal("move.same", "a contract moves to another notary")
+    abroad.check_known(request.to)
     if len(confirmers.parties) > state.limits.parties_count_max:
         raise Refusal("notary.limit", "over a limit", part="confirmers", count_max=state.limits.parties_count_max)
     commitment = active(request.ref, state)

@@ -1,0 +1,315 @@
+"""Whose word is taken: by vote, by headers that follow from trusted ones, and by nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.chains import (
+    CHAIN,
+    NOTARY,
+    PERIOD_MS,
+    START_NS,
+    Kept,
+    MadeChain,
+    Notarised,
+    hashed,
+    members,
+    outcome,
+    result_leaf,
+)
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.hashing import digest
+from interfirm.base.logtree import Frontier
+from interfirm.base.time import Instant
+from interfirm.ledger.receipts.chain import LightBlock
+from interfirm.ledger.receipts.cometbft import ClusterReceipt, InResult, without_known
+from interfirm.ledger.receipts.light import trusted_block
+from interfirm.ledger.receipts.types import Anchor, Trusted
+from interfirm.notary.abroad import Anchors, Believing
+from interfirm.notary.governance.types import ForgetNotary, SetParameter, TrustNotary
+from interfirm.notary.neighbours import types
+from interfirm.notary.neighbours.machine import neighbour_of
+from interfirm.notary.neighbours.types import Renew
+from interfirm.notary.solo import receipts
+from interfirm.notary.types import Done, Said
+
+from .councils import Council
+from .notaries import NOW, A, B, Notary
+
+START_MS = START_NS // 1_000_000
+MINUTES_15 = PERIOD_MS // 4 // 1000
+"""So many seconds later, a header may be kept as the last one."""
+LATE = hashed("a late transaction")
+
+
+@pytest.fixture
+def council() -> Council:
+    return Council()
+
+
+@pytest.fixture(scope="module")
+def made() -> Notarised:
+    return Notarised()
+
+
+def abroad(council: Council, *, at_ms: int | None = None) -> Believing:
+    """What a block at this time believes; a minute after the chain of these tests began, if not told otherwise."""
+    return Believing(Anchors(), council, now_ms=START_MS + 60_000 if at_ms is None else at_ms)
+
+
+def code(call: Any, *arguments: object, **named: object) -> str:
+    with pytest.raises(Refusal) as refusal:
+        call(*arguments, **named)
+    return refusal.value.code
+
+
+def trusting(council: Council, anchor: Anchor) -> Council:
+    return council.applied(TrustNotary(neighbour=neighbour_of(anchor)))
+
+
+def kept(council: Council, notary: bytes = NOTARY) -> types.Kept:
+    return codec.from_plain(council.says("notary", notary).answer, types.Kept)
+
+
+# by vote --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_cluster_that_was_voted_for_is_believed(council: Council, made: Notarised) -> None:
+    receipt = codec.encode(made.receipt())
+    assert code(abroad(council).receipt, NOTARY, receipt) == "notary.stranger"
+    assert code(abroad(council).check_known, NOTARY) == "notary.stranger"
+    trusting(council, made.anchor)
+    assert abroad(council).receipt(NOTARY, receipt) == made.transaction
+    abroad(council).check_known(NOTARY)
+
+
+def test_what_a_clusters_state_shows_is_believed(council: Council) -> None:
+    state = Kept({("imports", hashed("lock")): hashed("origin")})
+    trusting(council, state.anchor)
+    for subject, answer in ((hashed("lock"), hashed("origin")), (hashed("another lock"), None)):
+        proof = codec.encode(state.proof("imported", "imports", subject))
+        said = abroad(council).statement(NOTARY, proof)
+        assert said == Said("imported", subject, answer, state.height, Instant(state.time_ms))
+
+
+def test_a_solo_notary_that_was_voted_for_is_believed(council: Council) -> None:
+    solo = Notary("another").with_orgs()
+    done = Done(id=digest("t"), height=1, time=NOW, registry_height=0)
+    _, batch = receipts.extend(Frontier(), [done], solo.signer, solo.anchor)
+    receipt = receipts.receipts_of(batch, Frontier(), [done])[done.id]
+    assert code(abroad(council).receipt, solo.id, receipt) == "notary.stranger"
+    trusting(council, solo.anchor)
+    assert abroad(council).receipt(solo.id, receipt) == done.id
+    assert abroad(council).statement(solo.id, solo.statement("key", A.id)).subject == A.id
+
+
+def test_one_that_was_forgotten_is_a_stranger_until_it_is_trusted_again(council: Council, made: Notarised) -> None:
+    receipt = codec.encode(made.receipt())
+    trusting(council, made.anchor).applied(ForgetNotary(notary=NOTARY))
+    assert code(abroad(council).receipt, NOTARY, receipt) == "notary.stranger"
+    assert kept(council).neighbour is None
+    assert council.refused(council.proposal(ForgetNotary(notary=NOTARY))).code == "neighbour.unknown"
+    trusting(council, made.anchor)
+    assert abroad(council).receipt(NOTARY, receipt) == made.transaction
+
+
+def test_a_neighbour_of_the_genesis_is_listed_and_can_be_forgotten() -> None:
+    solo = Notary("another").with_orgs()
+    council = Council(neighbours=(solo.anchor,))
+    (found,) = codec.from_plain(council.says("notaries", bytes(8)).answer, list[types.Kept])
+    assert (found.notary, found.proposal, found.height) == (solo.id, council.id, 1)
+    assert abroad(council).statement(solo.id, solo.statement("key", A.id)).subject == A.id
+    council.applied(ForgetNotary(notary=solo.id))
+    assert code(abroad(council).statement, solo.id, solo.statement("key", A.id)) == "notary.stranger"
+
+
+def test_more_than_two_thirds_of_the_voters_decide_whose_word_is_taken(council: Council, made: Notarised) -> None:
+    name = council.proposed(TrustNotary(neighbour=neighbour_of(made.anchor)))
+    council.done(council.ballot(name, B))
+    assert council.found(name).status == "open"
+    assert council.says("notary", NOTARY).answer is None
+
+
+def test_notaries_are_listed_in_the_order_in_which_they_were_trusted(council: Council, made: Notarised) -> None:
+    solo = Notary("another")
+    trusting(trusting(council, made.anchor), solo.anchor).applied(ForgetNotary(notary=NOTARY))
+    shown = codec.from_plain(council.says("notaries", bytes(8)).answer, list[types.Kept])
+    assert [(each.notary, each.neighbour is None) for each in shown] == [(NOTARY, True), (solo.id, False)]
+    assert council.says("notaries", (2).to_bytes(8, "big")).answer == []
+
+
+def test_what_contradicts_itself_or_says_nothing_new_is_not_put_to_the_vote(council: Council, made: Notarised) -> None:
+    good = neighbour_of(made.anchor)
+    assert isinstance(good, types.ClusterNeighbour)
+    first = good.trusted
+    for changed, expected in (
+        (good.replace(notary=council.id), "neighbour.self"),
+        (good.replace(trusted=first.replace(validators=())), "receipt.validators"),
+        (good.replace(trusted=first.replace(next_validators=hashed("others"))), "neighbour.anchor"),
+        (good.replace(trusted=first.replace(hash=hashed("block"))), "neighbour.anchor"),
+        (good.replace(trusted=first.replace(height=3)), "neighbour.anchor"),
+    ):
+        assert council.refused(council.proposal(TrustNotary(neighbour=changed))).code == expected
+    trusting(council, made.anchor)
+    assert council.refused(council.proposal(TrustNotary(neighbour=good))).code == "neighbour.known"
+
+
+def test_an_anchor_whose_time_is_not_known_is_no_neighbours(made: Notarised) -> None:
+    undated = made.anchor.replace(trusted=made.anchor.trusted.replace(time_ns=0))
+    assert code(neighbour_of, undated) == "neighbour.anchor"
+
+
+def test_no_more_notaries_are_trusted_than_the_limit_says() -> None:
+    council = Council().applied(SetParameter(name="notaries_count_max", value=4))
+    council.pass_to(council.governed().next_epoch)
+    for n in range(4):
+        trusting(council, Notary(f"n{n}").anchor)
+    one_more = TrustNotary(neighbour=neighbour_of(Notary("one more").anchor))
+    assert council.refused(council.proposal(one_more)).code == "neighbour.count"
+
+
+# by headers -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_receipt_of_another_chain_is_refused(council: Council, made: Notarised) -> None:
+    trusting(council, made.anchor.replace(chain_id=CHAIN + "-2"))
+    assert code(abroad(council).receipt, NOTARY, codec.encode(made.receipt())) == "receipt.chain"
+
+
+def test_a_receipt_is_judged_by_the_time_of_the_block(council: Council, made: Notarised) -> None:
+    receipt = codec.encode(made.receipt())
+    trusting(council, made.anchor)
+    assert abroad(council, at_ms=START_MS + PERIOD_MS - 1).receipt(NOTARY, receipt) == made.transaction
+    assert code(abroad(council, at_ms=START_MS + PERIOD_MS).receipt, NOTARY, receipt) == "receipt.expired"
+    assert code(abroad(council, at_ms=START_MS - 60_000).receipt, NOTARY, receipt) == "receipt.future"
+    assert Believing(Anchors(), council, now_ms=None).receipt(NOTARY, receipt) == made.transaction
+
+
+class Long:
+    """A chain that went on for a long time, trusted from its beginning, and a notary whose clock follows it."""
+
+    def __init__(self, *, after: int = MINUTES_15, then: tuple[int, ...] = tuple(range(7))) -> None:
+        self.early = Notarised()
+        self.chain: MadeChain = self.early.chain
+        self.council = trusting(Council(), self.early.anchor)
+        self.chain.grow(seconds=after, then=members(then))
+        self.chain.grow()
+        self.passed(self.chain.blocks[-1])
+
+    def passed(self, block: LightBlock) -> None:
+        self.council.now = Instant(block.header.time_ns // 1_000_000 + 1)
+
+    def walk(self, *heights: int) -> Renew:
+        return Renew(notary=NOTARY, walk=tuple(self.chain.at(height) for height in heights))
+
+    def late_receipt(self) -> bytes:
+        """A transaction is accepted now; its receipt leads there from the chain's beginning."""
+        data = outcome(LATE, height=len(self.chain.blocks) + 1)
+        self.chain.grow(results=[result_leaf(data)])
+        self.chain.grow()
+        shown = InResult(index=0, count=1, path=(), code=0, gas_wanted=0, gas_used=0, data=data)
+        walk = without_known(tuple(self.chain.blocks[-1:]), self.early.anchor.trusted)
+        return codec.encode(ClusterReceipt(transaction=LATE, shown=shown, walk=walk))
+
+    def last(self) -> Trusted:
+        return trusted_block(self.chain.blocks[-1])
+
+    def believes(self) -> Believing:
+        return abroad(self.council, at_ms=self.council.now.ms)
+
+
+@pytest.fixture
+def long() -> Long:
+    return Long()
+
+
+def test_anybody_renews_trust_by_a_later_header(long: Long) -> None:
+    long.council.done(long.walk(len(long.chain.blocks)), requester=digest("a stranger"))
+    (header,) = kept(long.council).renewed
+    assert (header.height, header.hash) == (len(long.chain.blocks), long.last().hash)
+    assert kept(long.council).neighbour == neighbour_of(long.early.anchor)
+
+
+def test_what_was_made_before_and_after_a_renewal_is_believed(long: Long) -> None:
+    long.council.done(long.walk(len(long.chain.blocks)))
+    before = codec.encode(long.early.receipt())
+    assert long.believes().receipt(NOTARY, before) == long.early.transaction
+    assert long.believes().receipt(NOTARY, long.late_receipt()) == LATE
+
+
+def test_trust_that_was_renewed_lasts_longer(long: Long) -> None:
+    long.council.done(long.walk(len(long.chain.blocks)))
+    long.chain.grow(seconds=PERIOD_MS // 1000 - 60)
+    long.passed(long.chain.blocks[-1])
+    receipt = codec.encode(long.early.receipt())
+    assert code(long.believes().receipt, NOTARY, receipt) == "receipt.expired", "it stands on the first header alone"
+    long.council.done(long.walk(len(long.chain.blocks)))
+    assert [each.height for each in kept(long.council).renewed] == [5, 6]
+
+
+def test_a_renewal_over_a_change_of_all_validators_shows_the_way() -> None:
+    long = Long(then=tuple(range(7, 14)))
+    last = len(long.chain.blocks)
+    assert long.council.refused(long.walk(last)).code == "receipt.trust"
+    long.council.done(long.walk(last - 1, last))
+    assert kept(long.council).renewed[0].next_validators == long.last().next_validators
+    receipt = codec.encode(long.early.receipt())
+    assert long.believes().receipt(NOTARY, receipt) == long.early.transaction, "by the validators of the first header"
+
+
+def test_a_walk_that_does_not_follow_is_refused(long: Long) -> None:
+    last = len(long.chain.blocks)
+    block = long.chain.at(last)
+    votes = block.commit.votes
+    forged = block.replace(header=block.header.replace(application=hashed("another state")))
+    few = block.replace(commit=block.commit.replace(votes=(*votes[:4], None, None, None)))
+    others = MadeChain(members(range(7, 14))).grown(5, seconds=120).blocks[-1]
+    for walk, expected in (
+        ((forged,), "signature.invalid"), ((few,), "receipt.power"), ((), "receipt.walk"),
+        ((others,), "receipt.trust"),
+        ((block, long.chain.at(last - 1)), "receipt.walk"),
+    ):  # fmt: skip
+        assert long.council.refused(Renew(notary=NOTARY, walk=walk)).code == expected
+    assert kept(long.council).renewed == ()
+
+
+def test_a_header_of_a_time_to_come_renews_nothing(long: Long) -> None:
+    long.council.now = Instant(START_MS + 60_000)
+    assert long.council.refused(long.walk(len(long.chain.blocks))).code == "receipt.future"
+
+
+def test_trust_that_has_expired_is_renewed_by_votes_alone() -> None:
+    long = Long(after=PERIOD_MS // 1000)
+    last = len(long.chain.blocks)
+    assert long.council.refused(long.walk(last)).code == "receipt.expired"
+    trusting(long.council, long.early.anchor.replace(trusted=long.last()))
+    assert long.believes().check_known(NOTARY) is None
+    receipt = codec.encode(long.early.receipt())
+    assert code(long.believes().receipt, NOTARY, receipt) == "receipt.behind"
+
+
+def test_nobody_renews_so_often_that_what_was_just_made_is_behind() -> None:
+    long = Long(after=60)
+    assert long.council.refused(long.walk(len(long.chain.blocks))).code == "neighbour.early"
+
+
+def test_only_what_is_trusted_and_a_cluster_is_renewed(long: Long) -> None:
+    solo = Notary("another")
+    walk = long.walk(len(long.chain.blocks)).walk
+    assert long.council.refused(Renew(notary=digest("nobody"), walk=walk)).code == "neighbour.unknown"
+    trusting(long.council, solo.anchor)
+    assert long.council.refused(Renew(notary=solo.id, walk=walk)).code == "neighbour.key"
+
+
+def test_headers_that_count_no_more_are_dropped() -> None:
+    long = Long()
+    for _ in range(9):
+        long.council.done(long.walk(len(long.chain.blocks)))
+        long.chain.grow(seconds=MINUTES_15)
+        long.passed(long.chain.blocks[-1])
+    heights = [each.height for each in kept(long.council).renewed]
+    assert heights == sorted(heights)
+    assert len(heights) <= 5
