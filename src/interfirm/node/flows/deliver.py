@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from interfirm.node.flows.messages import (
     Delivery,
     Given,
     HistoryWanted,
+    MoveWanted,
     Shared,
     Taken,
     TransactionsGiven,
@@ -34,6 +36,7 @@ from interfirm.node.flows.respond import record, verified_view
 from interfirm.node.services import Services
 
 T = TypeVar("T")
+Paged = TypeVar("Paged", TransactionWanted, MoveWanted)
 PAGE = 50
 ANSWER_MS_MAX = 5 * 60_000
 """How long a peer is waited for that owes one answer; what it sends later is not read."""
@@ -204,15 +207,22 @@ def _delegated(ctx: Context, action: Action, peer: bytes) -> bool:
 
 async def give_again(ctx: Context, arguments: bytes) -> int:
     """Deliver again what a peer that lost its database is entitled to, a page at a time."""
+    return len((await give_page(ctx, arguments, TransactionWanted, _page)).deliveries)
+
+
+async def give_page(
+    ctx: Context, arguments: bytes, wanted: type[Paged], page: Callable[[Context, bytes, bytes], T]
+) -> T:
+    """Send the page of a list that a peer asks for by where the one before ended; or the refusal of what was asked."""
     opened = msgspec.msgpack.decode(arguments, type=Opened)
     talk = ctx.answering(opened.session, opened.peer)
     try:
-        given = _page(ctx, codec.decode(opened.body, TransactionWanted).after, opened.peer)
+        given = page(ctx, codec.decode(opened.body, wanted).after, opened.peer)
     except Refusal as refusal:
         await talk.send(declined(refusal))
         raise
     await talk.send(given)
-    return len(given.deliveries)
+    return given
 
 
 def _page(ctx: Context, after: bytes, peer: bytes) -> TransactionsGiven:

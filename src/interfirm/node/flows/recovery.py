@@ -19,9 +19,8 @@ from interfirm.base.values import Value
 from interfirm.contracts.types import ContractRef
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
-from interfirm.node.flows.deliver import ANSWER_MS_MAX, PAGE, take_again
+from interfirm.node.flows.deliver import ANSWER_MS_MAX, PAGE, give_page, take_again
 from interfirm.node.flows.finality import receipt_or_never
-from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import (
     Declined,
     Delivery,
@@ -29,7 +28,6 @@ from interfirm.node.flows.messages import (
     MoveWanted,
     TransactionsGiven,
     TransactionWanted,
-    declined,
 )
 from interfirm.node.flows.moves import said_in, watch
 from interfirm.node.flows.respond import record
@@ -335,15 +333,7 @@ def _lacking(ctx: Context, ref: ContractRef, state: str) -> Lacking:
 
 async def give_moves(ctx: Context, arguments: bytes) -> int:
     """Tell a peer again where the contracts went that it is a stakeholder of, a page at a time."""
-    opened = msgspec.msgpack.decode(arguments, type=Opened)
-    talk = ctx.answering(opened.session, opened.peer)
-    try:
-        given = _page(ctx, codec.decode(opened.body, MoveWanted).after, opened.peer)
-    except Refusal as refusal:
-        await talk.send(declined(refusal))
-        raise
-    await talk.send(given)
-    return len(given.ways)
+    return len((await give_page(ctx, arguments, MoveWanted, _page)).ways)
 
 
 def _page(ctx: Context, after: bytes, peer: bytes) -> MovesGiven:
