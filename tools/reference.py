@@ -18,8 +18,7 @@ import typer
 from interfirm.base import limits
 from interfirm.cli.main import app, options
 from interfirm.contracts import language
-from interfirm.node.desk import OPERATIONS
-from interfirm.node.desk_ledger import OPERATIONS as LEDGER_OPERATIONS
+from interfirm.node.operations import OPERATIONS
 from interfirm.runtime.modules import BusinessModule, find_modules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,7 +129,7 @@ def operations(modules: tuple[BusinessModule, ...]) -> str:
         "What `interfirm ask OPERATION ARGUMENTS` and programs may ask a node for. The arguments are those that the",
         "command of the same purpose takes.\n",
         "## Every node\n",
-        _operations({**OPERATIONS, **LEDGER_OPERATIONS}),
+        _operations(OPERATIONS),
     ]
     for module in modules:
         if module.operations:

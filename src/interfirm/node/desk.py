@@ -13,22 +13,16 @@ import msgspec
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.base.time import Day, Instant, Window
+from interfirm.base.time import Day, Instant
 from interfirm.base.values import Value
 from interfirm.contracts import language
 from interfirm.contracts.packages import TemplateCode
-from interfirm.contracts.types import Command, ContractRef, Create, CreateCommand, ExerciseCommand, TemplateId, walk
-from interfirm.ledger.authority import required_signers
+from interfirm.contracts.types import Command, ContractRef, CreateCommand, ExerciseCommand
 from interfirm.ledger.private import commit_private
-from interfirm.ledger.proof import ReceiptBundle, prove_fields
-from interfirm.ledger.types import Skeleton, View
-from interfirm.ledger.verification import names_from, verify_view
-from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry, Step
-from interfirm.node.forms import Forms, Names, jsonable, read_instant, ref_of, ref_text
-from interfirm.node.privacy import erase, texts_of
+from interfirm.node.forms import Forms, Names, jsonable, read_instant, ref_text
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, StoredContract, StoredMove
@@ -58,7 +52,7 @@ class Desk:
         names: Names,
         *,
         now_ms: Callable[[], int],
-        operations: Mapping[str, Operation] | None = None,
+        operations: Mapping[str, Operation],
     ) -> None:
         self.vault = vault
         self.services = services
@@ -67,7 +61,7 @@ class Desk:
         self.names = names
         self.now_ms = now_ms
         self.forms = Forms(names, self._commit)
-        self.operations: dict[str, Operation] = {**OPERATIONS, **(operations or {})}
+        self.operations = operations
 
     @property
     def me(self) -> bytes:
@@ -168,9 +162,9 @@ class Desk:
         given = arguments or {}
         asked = ExerciseArguments(
             commands=tuple(commands),
-            lower_ms=self.today().start().ms if given.get("not_before") is None else _moment(given["not_before"]),
-            upper_ms=_moment(given.get("until")),
-            notary=None if given.get("notary") is None else self.names.notary_of(_text(given, "notary")),
+            lower_ms=self.today().start().ms if given.get("not_before") is None else moment_of(given["not_before"]),
+            upper_ms=moment_of(given.get("until")),
+            notary=None if given.get("notary") is None else self.names.notary_of(text_of(given, "notary")),
             unreachable=tuple(self.names.identity_of(name) for name in given.get("unreachable", [])),
             note=note or str(given.get("note", "")),
         )
@@ -272,143 +266,17 @@ def day_window(day: Day) -> dict[str, Any]:
     return {"not_before": str(day.start()), "until": str(day.plus(1).start())}
 
 
-def _moment(value: Any) -> int | None:
+def moment_of(value: Any) -> int | None:
+    """Milliseconds of a time as JSON has it; None stays None."""
     return None if value is None else read_instant(value).ms
 
 
-def _text(arguments: Mapping[str, Any], name: str) -> str:
+def text_of(arguments: Mapping[str, Any], name: str) -> str:
+    """An argument that is needed; Refusal `form.fields`."""
     value = arguments.get(name)
     if not isinstance(value, str) or not value:
         raise Refusal("form.fields", "an argument is missing", argument=name)
     return value
-
-
-def _create(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Create a contract of `template` with `fields`, at `notary` or where new facts live."""
-    privates: list[PrivateValue] = []
-    command = desk.create_command(_text(arguments, "template"), arguments.get("fields", {}), privates)
-    return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
-
-
-def _exercise(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Make `choice` on the contract `ref` with `arguments`."""
-    privates: list[PrivateValue] = []
-    with desk.vault.read() as turn:
-        ref = ref_of(_text(arguments, "ref"))
-        choice = _text(arguments, "choice")
-        command = desk.exercise_command(turn, ref, choice, arguments.get("arguments", {}), privates)
-        arguments = {**_default_window(desk, turn, ref, choice, arguments), **arguments}
-    return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
-
-
-def _default_window(desk: Desk, turn: Turn, ref: ContractRef, choice: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """A choice that is made on a day is accepted on that day only, unless the caller says otherwise."""
-    if (
-        "not_before" in arguments
-        or "until" in arguments
-        or "on" not in desk.code_of(turn, ref).choices[choice].parameters
-    ):
-        return {}
-    given = arguments.get("arguments", {}).get("on")
-    return day_window(Day.parse(given) if given else desk.today())
-
-
-def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Interpret without doing: who must sign, who will see, what comes of it."""
-    now = desk.now_ms()
-    lower = _moment(arguments.get("not_before"))
-    upper = _moment(arguments.get("until")) or now + desk.services.window_ms
-    window = Window(lower=None if lower is None else Instant(lower), upper=Instant(upper))
-    with desk.vault.read() as turn:
-        ref = ref_of(_text(arguments, "ref"))
-        command = desk.exercise_command(turn, ref, _text(arguments, "choice"), arguments.get("arguments", {}), [])
-        actions = desk.books.plan(turn, [command], window).actions
-    made = [
-        desk.forms.write(desk.engine.template(a.template).read(a.payload, None))
-        for a in walk(actions)
-        if isinstance(a, Create)
-    ]
-    return {
-        "signers": sorted(desk.names.name_of(p) for p in required_signers(actions, window)),
-        "informees": sorted({desk.names.name_of(p) for a in walk(actions) for p in a.informees}),
-        "creates": made,
-    }
-
-
-def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Contracts, of one template or of all: `status`, `where`, `order_by`, `after`, `limit`; of one `notary` or of all.
-
-    A page of one notary may hold fewer than `limit`, and others follow it all the same.
-    """
-    notary = None if arguments.get("notary") is None else desk.names.notary_of(_text(arguments, "notary"))
-    with desk.vault.read() as turn:
-        name = arguments.get("template")
-        status = arguments.get("status", "active")
-        names = [name] if name else [desk.template_name(code) for code in desk.engine.templates()]
-        found: list[dict[str, Any]] = []
-        cursor: str | None = None
-        for each in names:
-            rows, cursor = desk.page(
-                turn, each, status=None if status == "all" else status, where=desk.wanted(each, arguments.get("where")),
-                order_by=arguments.get("order_by"), after=arguments.get("after"), limit=int(arguments.get("limit", 50)),
-            )  # fmt: skip
-            found.extend(desk.shown(row) for row in rows if notary in (None, row.notary))
-        return {"contracts": found, "next": cursor if name else None}
-
-
-def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """One contract with its choices and the private values that this node holds."""
-    ref = ref_of(_text(arguments, "ref"))
-    with desk.vault.read() as turn:
-        stored = turn.contract(ref)
-        if stored is None:
-            raise Refusal("vault.unknown", "this contract is not in the vault", ref=ref_text(ref))
-        shown = {**desk.shown(stored), "moves": [desk.step(move) for move in _steps(turn, stored)]}
-        code = desk.engine.template(stored.template)
-        shown["choices"] = {
-            name: {"by": list(c.declared.by), "arguments": list(c.parameters), "consuming": c.declared.consuming}
-            for name, c in code.choices.items()
-        }
-        shown["private"] = _privates(turn, code, stored)
-    return shown
-
-
-def _steps(turn: Turn, stored: StoredContract) -> list[StoredMove]:
-    """How a contract came to where it lives, and where it went or is on its way to from there."""
-    return [*turn.moves_to(stored.ref), *turn.moves_from(stored.ref)[::-1]]
-
-
-def _privates(turn: Turn, code: TemplateCode, stored: StoredContract) -> dict[str, Any]:
-    names = list(code.fields)
-    found: dict[str, Any] = {}
-    for name in code.private_fields:
-        plain = stored.payload[names.index(name)]
-        held = turn.private(plain[0]) if plain else None
-        found[name] = codec.decode_plain(held.value) if held else None
-    return found
-
-
-def _history(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """A contract and what it came from, newest first."""
-    ref = ref_of(_text(arguments, "ref"))
-    with desk.vault.read() as turn:
-        return {"history": [desk.shown(stored) for stored in turn.history_of(ref)]}
-
-
-def _templates(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Every template that this node knows, with its fields and choices."""
-    return {
-        "templates": [
-            {
-                "name": desk.template_name(code),
-                "package": code.id.package.hex(),
-                "fields": {n: getattr(k, "__name__", str(k)) for n, k in code.fields.items()},
-                "choices": {n: list(c.parameters) for n, c in code.choices.items()},
-                "about": (code.cls.__doc__ or "").strip().partition("\n")[0],
-            }
-            for code in desk.engine.templates()
-        ]
-    }
 
 
 def shown_flow(record: FlowRecord) -> dict[str, Any]:
@@ -436,181 +304,3 @@ def shown_step(step: Step) -> dict[str, Any]:
         "ended_ms": step.ended_ms,
         "steps": [shown_step(inner) for inner in step.steps],
     }
-
-
-def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Flows, newest first: `state`, `after`, `limit`."""
-    with desk.vault.read() as turn:
-        rows = turn.flows(
-            state=arguments.get("state"), after=arguments.get("after"), limit=int(arguments.get("limit", 50))
-        )
-        return {"flows": [shown_flow(row) for row in rows]}
-
-
-def _flow(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """One flow with its steps."""
-    with desk.vault.read() as turn:
-        record = turn.flow(_text(arguments, "id"))
-    if record is None:
-        raise Refusal("flow.unknown", "there is no such flow", flow=str(arguments.get("id"))[:80])
-    return shown_flow(record)
-
-
-def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """What waits for a person, or what a person has decided: `state`."""
-    with desk.vault.read() as turn:
-        items = turn.inbox(state=arguments.get("state", "open"))
-    return {
-        "inbox": [
-            {
-                "id": i.id, "kind": i.kind, "state": i.state, "created_ms": i.created_ms, "reason": i.reason,
-                **i.summary, "creates": [_made(desk, *made) for made in i.summary.get("creates", [])],
-            }
-            for i in items
-        ]
-    }  # fmt: skip
-
-
-def _made(desk: Desk, package: bytes, name: str, payload: Any) -> Answer:
-    """A contract that would be made, with its fields as people write them."""
-    code = desk.engine.template(TemplateId(package=package, name=name))
-    return {"template": desk.template_name(code), "fields": desk.forms.write(code.read(payload, None))}
-
-
-def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Decide what waits: `id`, `approve`, `reason`."""
-    approved = arguments.get("approve")
-    if not isinstance(approved, bool):
-        raise Refusal("form.fields", "an argument is missing", argument="approve")
-    return Start(
-        event=AnsweredPerson(item=_text(arguments, "id"), approved=approved, reason=str(arguments.get("reason", "")))
-    )
-
-
-def _share(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Show contracts (`refs`), with their history, to another member (`to`)."""
-    asked = ShareArguments(
-        refs=tuple(ref_of(r) for r in arguments.get("refs", [])), to=desk.names.identity_of(_text(arguments, "to"))
-    )
-    encoded = msgspec.msgpack.encode(asked)
-    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="share", arguments=encoded))
-
-
-def _recover(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Ask another member (`from`) for everything that it holds and this node should."""
-    encoded = msgspec.msgpack.encode(RecoverArguments(peer=desk.names.identity_of(_text(arguments, "from"))))
-    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="recover", arguments=encoded))
-
-
-def _compare_clocks(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """This node's time and its notary's, as the notary says it now."""
-    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="compare-clocks", arguments=b""))
-
-
-def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Cancel a flow where that is safe."""
-    return Start(event=AskedCancel(id=_text(arguments, "id")))
-
-
-def _kill(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """End a flow that will not end; `who` and `reason` are recorded."""
-    who, reason = _text(arguments, "who"), _text(arguments, "reason")
-    return Start(event=AskedKill(id=_text(arguments, "id"), who=who, reason=reason))
-
-
-def _retry(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Run a failed flow again from its journal."""
-    return Start(event=AskedRetry(id=_text(arguments, "id")))
-
-
-def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """A proof of a contract (`ref`), or of some of its `fields`."""
-    ref = ref_of(_text(arguments, "ref"))
-    books = desk.books
-    names = names_from(books.engine)
-    with desk.vault.read() as turn:
-        held = turn.contract(ref)
-        made, moves = (ref, ()) if held is None else (held.created_as, books.moves.way_of(turn, ref).moves)
-        stored = turn.transaction(made.transaction or b"")
-        if stored is None or not stored.receipt:
-            raise Refusal("vault.unknown", "this node holds no receipt of that transaction", ref=ref_text(ref))
-        view = codec.decode(stored.view, View)
-        verified = verify_view(view, engine=books.engine, world=books.world(turn), network=books.network)
-        contract = verified.created.get(made.index)
-        shown = arguments.get("fields") or (list(names(contract.action.template)) if contract else [])
-        bundle = prove_fields(verified, made.index, shown, receipt=stored.receipt, names=names, moves=moves)
-    return {"bundle": codec.encode(bundle).hex()}
-
-
-def _prove_receipt(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """The receipt of a transaction, with the hashes that it is made of."""
-    transaction = bytes.fromhex(_text(arguments, "transaction"))
-    with desk.vault.read() as turn:
-        stored = turn.transaction(transaction)
-    if stored is None or not stored.receipt:
-        raise Refusal("vault.unknown", "this node holds no receipt of that transaction", transaction=transaction)
-    return {"bundle": codec.encode(ReceiptBundle(codec.decode(stored.skeleton, Skeleton), stored.receipt)).hex()}
-
-
-def _disclosed(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Contracts that were shown to this node without its being a party to them."""
-    with desk.vault.read() as turn:
-        found = desk.books.disclosed(turn)
-    return {
-        "count": len(found),
-        "disclosed": [
-            {
-                "ref": ref_text(d.ref),
-                "template": desk.template_name(desk.engine.template(d.template)),
-                "fields": desk.forms.write(desk.engine.template(d.template).read(d.payload, d.origin.transaction)),
-            }
-            for d in found
-        ],
-    }
-
-
-def _erase(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Erase all private values of a data subject (`subject`) with every copy; says what stays, and where."""
-    with desk.vault.turn() as turn:
-        erased = erase(turn, _text(arguments, "subject"), now_ms=desk.now_ms())
-        stays = [desk.committed(turn, ref, commitments) for ref, commitments in erased.committed.items()]
-    return {
-        "subject": erased.subject,
-        "values": len(erased.values),
-        "flows": list(erased.flows),
-        "commitments": stays,
-        "files": [content.hex() for content in desk.vault.attachments_holding(texts_of(erased.values))],
-    }
-
-
-def _whoami(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Whose node this is, and its time."""
-    return {"name": desk.names.name_of(desk.me), "identity": desk.me.hex(), "now_ms": desk.now_ms()}
-
-
-OPERATIONS: dict[str, Operation] = {
-    "create": _create,
-    "exercise": _exercise,
-    "preview": _preview,
-    "contracts.list": _list,
-    "contracts.show": _show,
-    "contracts.history": _history,
-    "templates": _templates,
-    "flows.list": _flows,
-    "flows.show": _flow,
-    "flows.cancel": _cancel,
-    "flows.kill": _kill,
-    "flows.retry": _retry,
-    "inbox.list": _inbox,
-    "inbox.decide": _decide,
-    "share": _share,
-    "recover": _recover,
-    "clock.compare": _compare_clocks,
-    "proof.export": _prove,
-    "proof.receipt": _prove_receipt,
-    "disclosed.count": _disclosed,
-    "disclosed.list": _disclosed,
-    "privacy.erase": _erase,
-    "whoami": _whoami,
-}
-"""The operations every node has."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from interfirm.base.errors import Refusal
 from interfirm.contracts.language import Party
-from interfirm.node.desk import Answer, Desk, Operation, Start
+from interfirm.node.desk import Answer, Desk, Operation, Start, text_of
 from interfirm.node.flows.moves import CHANGE, MoveArguments
 from interfirm.node.flows.recovery import RebuildArguments
 from interfirm.node.flows.types import AskedFlow
@@ -25,7 +24,7 @@ def _move(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Move the contract `ref` to the notary `to`, which may take it `until` then."""
     until = arguments.get("until")
     asked = MoveArguments(
-        ref=ref_of(_text(arguments, "ref")), to=desk.names.notary_of(_text(arguments, "to")),
+        ref=ref_of(text_of(arguments, "ref")), to=desk.names.notary_of(text_of(arguments, "to")),
         until_ms=None if until is None else _instant(until), note=str(arguments.get("note", "")),
     )  # fmt: skip
     return Start(event=AskedFlow(id=desk.request_id(arguments), kind=CHANGE, arguments=msgspec.msgpack.encode(asked)))
@@ -68,7 +67,7 @@ def _roles(desk: Desk, stored: StoredContract) -> list[str]:
 
 def _shown(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """What the `notary` is shown whole; with `templates` (`*` for all), what it is shown from now on."""
-    notary = desk.names.notary_of(_text(arguments, "notary"))
+    notary = desk.names.notary_of(text_of(arguments, "notary"))
     wanted = arguments.get("templates")
     with desk.vault.turn() as turn:
         if wanted is not None:
@@ -79,13 +78,6 @@ def _shown(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 def _template(desk: Desk, name: Any) -> str:
     return desk.engine.path_of(desk.engine.named(str(name)).id)
-
-
-def _text(arguments: Mapping[str, Any], name: str) -> str:
-    value = arguments.get(name)
-    if not isinstance(value, str) or not value:
-        raise Refusal("form.fields", "an argument is missing", argument=name)
-    return value
 
 
 def _instant(value: Any) -> int:
@@ -101,4 +93,4 @@ OPERATIONS: dict[str, Operation] = {
     "privacy.shown": _shown,
     "recover.all": _rebuild,
 }
-"""See the module; the composition root adds them to a desk's own."""
+"""See the module."""

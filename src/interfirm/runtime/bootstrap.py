@@ -11,12 +11,12 @@ from interfirm.base.vrf import VrfKey
 from interfirm.contracts.packages import Engine
 from interfirm.node.books import Books, Keys
 from interfirm.node.desk import Desk
-from interfirm.node.desk_ledger import OPERATIONS
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.machine import FlowEngine
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import read_passphrase
 from interfirm.node.node import Node
+from interfirm.node.operations import OPERATIONS
 from interfirm.node.policy import Policy
 from interfirm.node.services import Services
 from interfirm.node.vault.vault import Vault

@@ -1,0 +1,210 @@
+"""Operations about contracts: make, choose, preview, list, show, prove."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal
+from interfirm.base.time import Day, Instant, Window
+from interfirm.contracts.packages import TemplateCode
+from interfirm.contracts.types import ContractRef, Create, walk
+from interfirm.ledger.authority import required_signers
+from interfirm.ledger.proof import ReceiptBundle, prove_fields
+from interfirm.ledger.types import Skeleton, View
+from interfirm.ledger.verification import names_from, verify_view
+from interfirm.node.desk import Answer, Desk, Operation, day_window, moment_of, text_of
+from interfirm.node.flows.messages import PrivateValue
+from interfirm.node.forms import ref_of, ref_text
+from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.types import StoredContract, StoredMove
+
+
+def _create(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Create a contract of `template` with `fields`, at `notary` or where new facts live."""
+    privates: list[PrivateValue] = []
+    command = desk.create_command(text_of(arguments, "template"), arguments.get("fields", {}), privates)
+    return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
+
+
+def _exercise(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Make `choice` on the contract `ref` with `arguments`."""
+    privates: list[PrivateValue] = []
+    with desk.vault.read() as turn:
+        ref = ref_of(text_of(arguments, "ref"))
+        choice = text_of(arguments, "choice")
+        command = desk.exercise_command(turn, ref, choice, arguments.get("arguments", {}), privates)
+        arguments = {**_default_window(desk, turn, ref, choice, arguments), **arguments}
+    return desk.submit([command], request=desk.request_id(arguments), arguments=arguments, privates=privates)
+
+
+def _default_window(desk: Desk, turn: Turn, ref: ContractRef, choice: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """A choice that is made on a day is accepted on that day only, unless the caller says otherwise."""
+    if (
+        "not_before" in arguments
+        or "until" in arguments
+        or "on" not in desk.code_of(turn, ref).choices[choice].parameters
+    ):
+        return {}
+    given = arguments.get("arguments", {}).get("on")
+    return day_window(Day.parse(given) if given else desk.today())
+
+
+def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Interpret without doing: who must sign, who will see, what comes of it."""
+    now = desk.now_ms()
+    lower = moment_of(arguments.get("not_before"))
+    upper = moment_of(arguments.get("until")) or now + desk.services.window_ms
+    window = Window(lower=None if lower is None else Instant(lower), upper=Instant(upper))
+    with desk.vault.read() as turn:
+        ref = ref_of(text_of(arguments, "ref"))
+        command = desk.exercise_command(turn, ref, text_of(arguments, "choice"), arguments.get("arguments", {}), [])
+        actions = desk.books.plan(turn, [command], window).actions
+    made = [
+        desk.forms.write(desk.engine.template(a.template).read(a.payload, None))
+        for a in walk(actions)
+        if isinstance(a, Create)
+    ]
+    return {
+        "signers": sorted(desk.names.name_of(p) for p in required_signers(actions, window)),
+        "informees": sorted({desk.names.name_of(p) for a in walk(actions) for p in a.informees}),
+        "creates": made,
+    }
+
+
+def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Contracts, of one template or of all: `status`, `where`, `order_by`, `after`, `limit`; of one `notary` or of all.
+
+    A page of one notary may hold fewer than `limit`, and others follow it all the same.
+    """
+    notary = None if arguments.get("notary") is None else desk.names.notary_of(text_of(arguments, "notary"))
+    with desk.vault.read() as turn:
+        name = arguments.get("template")
+        status = arguments.get("status", "active")
+        names = [name] if name else [desk.template_name(code) for code in desk.engine.templates()]
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        for each in names:
+            rows, cursor = desk.page(
+                turn, each, status=None if status == "all" else status, where=desk.wanted(each, arguments.get("where")),
+                order_by=arguments.get("order_by"), after=arguments.get("after"), limit=int(arguments.get("limit", 50)),
+            )  # fmt: skip
+            found.extend(desk.shown(row) for row in rows if notary in (None, row.notary))
+        return {"contracts": found, "next": cursor if name else None}
+
+
+def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """One contract with its choices and the private values that this node holds."""
+    ref = ref_of(text_of(arguments, "ref"))
+    with desk.vault.read() as turn:
+        stored = turn.contract(ref)
+        if stored is None:
+            raise Refusal("vault.unknown", "this contract is not in the vault", ref=ref_text(ref))
+        shown = {**desk.shown(stored), "moves": [desk.step(move) for move in _steps(turn, stored)]}
+        code = desk.engine.template(stored.template)
+        shown["choices"] = {
+            name: {"by": list(c.declared.by), "arguments": list(c.parameters), "consuming": c.declared.consuming}
+            for name, c in code.choices.items()
+        }
+        shown["private"] = _privates(turn, code, stored)
+    return shown
+
+
+def _steps(turn: Turn, stored: StoredContract) -> list[StoredMove]:
+    """How a contract came to where it lives, and where it went or is on its way to from there."""
+    return [*turn.moves_to(stored.ref), *turn.moves_from(stored.ref)[::-1]]
+
+
+def _privates(turn: Turn, code: TemplateCode, stored: StoredContract) -> dict[str, Any]:
+    names = list(code.fields)
+    found: dict[str, Any] = {}
+    for name in code.private_fields:
+        plain = stored.payload[names.index(name)]
+        held = turn.private(plain[0]) if plain else None
+        found[name] = codec.decode_plain(held.value) if held else None
+    return found
+
+
+def _history(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """A contract and what it came from, newest first."""
+    ref = ref_of(text_of(arguments, "ref"))
+    with desk.vault.read() as turn:
+        return {"history": [desk.shown(stored) for stored in turn.history_of(ref)]}
+
+
+def _templates(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Every template that this node knows, with its fields and choices."""
+    return {
+        "templates": [
+            {
+                "name": desk.template_name(code),
+                "package": code.id.package.hex(),
+                "fields": {n: getattr(k, "__name__", str(k)) for n, k in code.fields.items()},
+                "choices": {n: list(c.parameters) for n, c in code.choices.items()},
+                "about": (code.cls.__doc__ or "").strip().partition("\n")[0],
+            }
+            for code in desk.engine.templates()
+        ]
+    }
+
+
+def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """A proof of a contract (`ref`), or of some of its `fields`."""
+    ref = ref_of(text_of(arguments, "ref"))
+    books = desk.books
+    names = names_from(books.engine)
+    with desk.vault.read() as turn:
+        held = turn.contract(ref)
+        made, moves = (ref, ()) if held is None else (held.created_as, books.moves.way_of(turn, ref).moves)
+        stored = turn.transaction(made.transaction or b"")
+        if stored is None or not stored.receipt:
+            raise Refusal("vault.unknown", "this node holds no receipt of that transaction", ref=ref_text(ref))
+        view = codec.decode(stored.view, View)
+        verified = verify_view(view, engine=books.engine, world=books.world(turn), network=books.network)
+        contract = verified.created.get(made.index)
+        shown = arguments.get("fields") or (list(names(contract.action.template)) if contract else [])
+        bundle = prove_fields(verified, made.index, shown, receipt=stored.receipt, names=names, moves=moves)
+    return {"bundle": codec.encode(bundle).hex()}
+
+
+def _prove_receipt(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """The receipt of a transaction, with the hashes that it is made of."""
+    transaction = bytes.fromhex(text_of(arguments, "transaction"))
+    with desk.vault.read() as turn:
+        stored = turn.transaction(transaction)
+    if stored is None or not stored.receipt:
+        raise Refusal("vault.unknown", "this node holds no receipt of that transaction", transaction=transaction)
+    return {"bundle": codec.encode(ReceiptBundle(codec.decode(stored.skeleton, Skeleton), stored.receipt)).hex()}
+
+
+def _disclosed(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Contracts that were shown to this node without its being a party to them."""
+    with desk.vault.read() as turn:
+        found = desk.books.disclosed(turn)
+    return {
+        "count": len(found),
+        "disclosed": [
+            {
+                "ref": ref_text(d.ref),
+                "template": desk.template_name(desk.engine.template(d.template)),
+                "fields": desk.forms.write(desk.engine.template(d.template).read(d.payload, d.origin.transaction)),
+            }
+            for d in found
+        ],
+    }
+
+
+OPERATIONS: dict[str, Operation] = {
+    "create": _create,
+    "exercise": _exercise,
+    "preview": _preview,
+    "contracts.list": _list,
+    "contracts.show": _show,
+    "contracts.history": _history,
+    "templates": _templates,
+    "proof.export": _prove,
+    "proof.receipt": _prove_receipt,
+    "disclosed.count": _disclosed,
+    "disclosed.list": _disclosed,
+}
+"""See the module."""

@@ -1,0 +1,136 @@
+"""Operations about what is under way, what waits for a person, and this node: flows, inbox, sharing, erasing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from interfirm.base.errors import Refusal
+from interfirm.contracts.types import TemplateId
+from interfirm.node.desk import Answer, Desk, Operation, Start, shown_flow, text_of
+from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
+from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
+from interfirm.node.forms import ref_of
+from interfirm.node.privacy import erase, texts_of
+
+
+def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Flows, newest first: `state`, `after`, `limit`."""
+    with desk.vault.read() as turn:
+        rows = turn.flows(
+            state=arguments.get("state"), after=arguments.get("after"), limit=int(arguments.get("limit", 50))
+        )
+        return {"flows": [shown_flow(row) for row in rows]}
+
+
+def _flow(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """One flow with its steps."""
+    with desk.vault.read() as turn:
+        record = turn.flow(text_of(arguments, "id"))
+    if record is None:
+        raise Refusal("flow.unknown", "there is no such flow", flow=str(arguments.get("id"))[:80])
+    return shown_flow(record)
+
+
+def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """What waits for a person, or what a person has decided: `state`."""
+    with desk.vault.read() as turn:
+        items = turn.inbox(state=arguments.get("state", "open"))
+    return {
+        "inbox": [
+            {
+                "id": i.id, "kind": i.kind, "state": i.state, "created_ms": i.created_ms, "reason": i.reason,
+                **i.summary, "creates": [_made(desk, *made) for made in i.summary.get("creates", [])],
+            }
+            for i in items
+        ]
+    }  # fmt: skip
+
+
+def _made(desk: Desk, package: bytes, name: str, payload: Any) -> Answer:
+    """A contract that would be made, with its fields as people write them."""
+    code = desk.engine.template(TemplateId(package=package, name=name))
+    return {"template": desk.template_name(code), "fields": desk.forms.write(code.read(payload, None))}
+
+
+def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Decide what waits: `id`, `approve`, `reason`."""
+    approved = arguments.get("approve")
+    if not isinstance(approved, bool):
+        raise Refusal("form.fields", "an argument is missing", argument="approve")
+    return Start(
+        event=AnsweredPerson(item=text_of(arguments, "id"), approved=approved, reason=str(arguments.get("reason", "")))
+    )
+
+
+def _share(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Show contracts (`refs`), with their history, to another member (`to`)."""
+    asked = ShareArguments(
+        refs=tuple(ref_of(r) for r in arguments.get("refs", [])), to=desk.names.identity_of(text_of(arguments, "to"))
+    )
+    encoded = msgspec.msgpack.encode(asked)
+    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="share", arguments=encoded))
+
+
+def _recover(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Ask another member (`from`) for everything that it holds and this node should."""
+    encoded = msgspec.msgpack.encode(RecoverArguments(peer=desk.names.identity_of(text_of(arguments, "from"))))
+    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="recover", arguments=encoded))
+
+
+def _compare_clocks(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """This node's time and its notary's, as the notary says it now."""
+    return Start(event=AskedFlow(id=desk.request_id(arguments), kind="compare-clocks", arguments=b""))
+
+
+def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Cancel a flow where that is safe."""
+    return Start(event=AskedCancel(id=text_of(arguments, "id")))
+
+
+def _kill(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """End a flow that will not end; `who` and `reason` are recorded."""
+    who, reason = text_of(arguments, "who"), text_of(arguments, "reason")
+    return Start(event=AskedKill(id=text_of(arguments, "id"), who=who, reason=reason))
+
+
+def _retry(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Run a failed flow again from its journal."""
+    return Start(event=AskedRetry(id=text_of(arguments, "id")))
+
+
+def _erase(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Erase all private values of a data subject (`subject`) with every copy; says what stays, and where."""
+    with desk.vault.turn() as turn:
+        erased = erase(turn, text_of(arguments, "subject"), now_ms=desk.now_ms())
+        stays = [desk.committed(turn, ref, commitments) for ref, commitments in erased.committed.items()]
+    return {
+        "subject": erased.subject,
+        "values": len(erased.values),
+        "flows": list(erased.flows),
+        "commitments": stays,
+        "files": [content.hex() for content in desk.vault.attachments_holding(texts_of(erased.values))],
+    }
+
+
+def _whoami(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Whose node this is, and its time."""
+    return {"name": desk.names.name_of(desk.me), "identity": desk.me.hex(), "now_ms": desk.now_ms()}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "flows.list": _flows,
+    "flows.show": _flow,
+    "flows.cancel": _cancel,
+    "flows.kill": _kill,
+    "flows.retry": _retry,
+    "inbox.list": _inbox,
+    "inbox.decide": _decide,
+    "share": _share,
+    "recover": _recover,
+    "clock.compare": _compare_clocks,
+    "privacy.erase": _erase,
+    "whoami": _whoami,
+}
+"""See the module."""

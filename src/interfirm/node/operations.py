@@ -1,0 +1,13 @@
+"""The operations that every node has, by name; business modules add their own."""
+
+from __future__ import annotations
+
+from interfirm.node import desk_contracts, desk_flows, desk_ledger
+from interfirm.node.desk import Operation
+
+OPERATIONS: dict[str, Operation] = {
+    **desk_contracts.OPERATIONS,
+    **desk_flows.OPERATIONS,
+    **desk_ledger.OPERATIONS,
+}
+"""See the module."""
