@@ -56,7 +56,7 @@ from interfirm.notary.uniqueness.machine import transaction_of
 from interfirm.notary.wire import encode_request
 from interfirm.runtime import engine
 from interfirm.runtime.cluster import ClusterLayout, free_first_address, new_cluster
-from interfirm.runtime.cluster_run import APPLICATION, ENGINE, running
+from interfirm.runtime.cluster_parts import APPLICATION, ENGINE, running
 
 RATIO_MIN, P95_MS_MAX, OFFERED_PER_S = 0.8, 1_500, 300
 BIGCHAINDB_PER_S = 298

@@ -20,7 +20,7 @@ from interfirm.contracts.types import ContractRef
 from interfirm.notary.cometbft.client import ClusterClient
 from interfirm.notary.cometbft.rpc import Rpc
 from interfirm.notary.types import Done, Refused
-from interfirm.runtime.cluster_run import APPLICATION, ENGINE
+from interfirm.runtime.cluster_parts import APPLICATION, ENGINE
 from interfirm.runtime.cluster_status import STANDS_AFTER_MS
 
 pytestmark = needs_engine

@@ -26,7 +26,7 @@ from interfirm.notary.types import Notarise
 from interfirm.notary.wire import Wanted
 from interfirm.runtime import engine
 from interfirm.runtime.cluster import SOCKET, ClusterLayout, new_cluster
-from interfirm.runtime.cluster_run import APPLICATION, ENGINE, last_lines, log_path, pid_path
+from interfirm.runtime.cluster_parts import APPLICATION, ENGINE, last_lines, log_path, pid_path
 from interfirm.runtime.cluster_status import ClusterStatus, ValidatorStatus, status_of
 
 needs_engine = [

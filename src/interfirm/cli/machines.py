@@ -15,7 +15,7 @@ from interfirm.notary.governance.types import RemoveValidator
 from interfirm.runtime import cluster_join, signing
 from interfirm.runtime.cluster import ClusterLayout, key_of
 from interfirm.runtime.cluster_govern import entering, government, key_named, replacing
-from interfirm.runtime.cluster_run import ENGINE, running
+from interfirm.runtime.cluster_parts import ENGINE, running
 from interfirm.runtime.cluster_status import status_of
 
 Machine = Annotated[str, typer.Argument(help="A machine of this folder.")]

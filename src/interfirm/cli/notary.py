@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from interfirm.cli import explorer, govern, machines, session
+from interfirm.cli import explorer, govern, machines, neighbours, session
 from interfirm.cli.govern import Folder
 from interfirm.cli.govern import folder_of as _folder
 from interfirm.notary.governance.types import Constitution
 from interfirm.runtime import engine
 from interfirm.runtime.cluster import FIRST_ADDRESS, VALIDATORS, ClusterLayout, new_cluster
-from interfirm.runtime.cluster_run import run as run_cluster
 from interfirm.runtime.cluster_status import ClusterStatus, status_of
 
 app = typer.Typer(help="Make a notary cluster, run it, and decide about it.", no_args_is_help=True)
-for _name, _command in {**govern.COMMANDS, **machines.COMMANDS, **explorer.COMMANDS}.items():
+for _name, _command in {**govern.COMMANDS, **neighbours.COMMANDS, **machines.COMMANDS, **explorer.COMMANDS}.items():
     app.command(_name)(_command)
 
 
@@ -56,6 +54,10 @@ def run(
     only: Annotated[list[str] | None, typer.Option("--only", help="A validator; once for each.")] = None,
 ) -> None:
     """Run the cluster's validators on this machine in the foreground, and start again what ends."""
+    import asyncio
+
+    from interfirm.runtime.cluster_run import run as run_cluster  # the supervisor, which other commands do not wait for
+
     asyncio.run(run_cluster(_folder(folder), only or ()))
 
 

@@ -7,9 +7,12 @@ otherwise sees no business content; without a word nothing is shown.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from interfirm.base import codec
-from interfirm.node.vault.turn import Turn
+
+if TYPE_CHECKING:
+    from interfirm.node.vault.turn import Turn
 
 ALL = "*"
 """In the place of templates: every transaction."""

@@ -21,7 +21,7 @@ from interfirm.notary.cometbft.rpc import Rpc
 from interfirm.notary.validators.machine import Member
 from interfirm.runtime import engine
 from interfirm.runtime.cluster import ClusterLayout, Place, check_free, key_of, write_home
-from interfirm.runtime.cluster_run import ENGINE, running
+from interfirm.runtime.cluster_parts import ENGINE, running
 
 TRUST_PERIOD = "168h0m0s"
 """How old the trusted header may be; well below the time that evidence against validators is heard."""

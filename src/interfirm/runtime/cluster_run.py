@@ -21,30 +21,29 @@ from pathlib import Path
 import msgspec
 
 from interfirm.base.errors import Refusal
-from interfirm.base.values import Value
 from interfirm.node.identity.sealed import write_atomically
 from interfirm.runtime import engine, signing
 from interfirm.runtime.cluster import SOCKET, ClusterLayout, Place
+from interfirm.runtime.cluster_parts import (
+    APPLICATION,
+    ENGINE,
+    PARTS,
+    Fault,
+    fault_of,
+    fault_path,
+    last_lines,
+    log_path,
+    pid_path,
+    running,
+)
 from interfirm.runtime.logs import log
 
-APPLICATION, ENGINE = "application", "engine"
-PARTS = (APPLICATION, ENGINE)
 RESTART_S_MIN, RESTART_S_MAX = 0.5, 30.0
 STEADY_S = 30.0
 """A process that ran so long is started again at once; one that did not waits twice as long each time."""
 STOP_TIMEOUT_S = 15.0
 LOG_BYTES_MAX, LOGS_KEPT = 16 * 1024 * 1024, 3
 LOGS_LOOKED_AT_S = 5.0
-LINES_KEPT = 8
-
-
-class Fault(Value, frozen=True):
-    """How often a process ended by itself, and what it said last."""
-
-    restarts: int = 0
-    code: int = 0
-    at_ms: int = 0
-    last: tuple[str, ...] = ()
 
 
 class Process:
@@ -147,50 +146,6 @@ class Process:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-def pid_path(home: Path, part: str) -> Path:
-    """The number of a validator's process."""
-    return home / f"{part}.pid"
-
-
-def log_path(home: Path, part: str) -> Path:
-    """The log of a validator's process."""
-    return home / f"{part}.log"
-
-
-def fault_path(home: Path, part: str) -> Path:
-    """What a validator's process died of last."""
-    return home / f"{part}.fault.json"
-
-
-def fault_of(home: Path, part: str) -> Fault:
-    """What is known of how a process ended."""
-    try:
-        return msgspec.json.decode(fault_path(home, part).read_bytes(), type=Fault)
-    except (OSError, msgspec.DecodeError):
-        return Fault()
-
-
-def running(home: Path, part: str) -> int | None:
-    """The number of a validator's process, if it runs and is ours."""
-    try:
-        pid = int(pid_path(home, part).read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    own = str(home if part == ENGINE else home.parent).encode()
-    return pid if own in command else None
-
-
-def last_lines(path: Path, count: int = LINES_KEPT) -> tuple[str, ...]:
-    """The end of a log."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 16_384))
-            return tuple(line[:500] for line in file.read().decode(errors="replace").splitlines()[-count:])
-    except OSError:
-        return ()
 
 
 def rotate(path: Path, bytes_max: int = LOG_BYTES_MAX) -> bool:

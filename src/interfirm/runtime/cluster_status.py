@@ -17,7 +17,7 @@ from interfirm.notary.governance.epochs import LACKING
 from interfirm.notary.governance.metadata import Governed
 from interfirm.notary.types import Ask, Said
 from interfirm.runtime.cluster import ClusterLayout, Place
-from interfirm.runtime.cluster_run import APPLICATION, ENGINE, PARTS, fault_of, running
+from interfirm.runtime.cluster_parts import APPLICATION, ENGINE, PARTS, fault_of, running
 
 STANDS_AFTER_MS = 10_000
 """A chain with empty blocks that made none for so long stands."""

@@ -14,17 +14,8 @@ from interfirm.base.signatures import Ed25519Signer
 from interfirm.notary.cometbft.types import ClusterGenesis, Validator
 from interfirm.runtime import engine
 from interfirm.runtime.cluster import ClusterFile, ClusterLayout, Place, new_cluster, peers_of, with_settings
-from interfirm.runtime.cluster_run import (
-    APPLICATION,
-    Fault,
-    end_left_over,
-    fault_of,
-    last_lines,
-    log_path,
-    pid_path,
-    rotate,
-    running,
-)
+from interfirm.runtime.cluster_parts import APPLICATION, Fault, fault_of, last_lines, log_path, pid_path, running
+from interfirm.runtime.cluster_run import end_left_over, rotate
 from interfirm.runtime.cluster_status import STANDS_AFTER_MS, ValidatorStatus, summary
 
 PLACES = tuple(Place(name=f"node{n}", node=f"id{n}", host=f"127.0.0.{10 + n}") for n in range(4))
