@@ -48,8 +48,7 @@ def as_firm(layout: NetworkLayout, firm: str, *words: str) -> Any:
 
 
 def test_seven_validators_agree_on_every_amount_of_the_scenario(result: dict[str, Any], layout: NetworkLayout) -> None:
-    assert layout.cluster is not None
-    assert len(layout.cluster.places) == 7
+    assert len(layout.clusters["cluster"].places) == 7
     supplier = result["vaults"]["supplier"]
     assert (supplier["payable"], supplier["rebate"], supplier["cost"]) == ("136125.00", "17164.37", "3106.91")
     assert result["vaults_agree"] is True
@@ -72,8 +71,7 @@ def test_a_stranger_checks_a_proof_from_the_first_validators_alone(layout: Netwo
     (invoice, *_) = as_firm(layout, "halden", "contracts", "list", "Invoice")["contracts"]
     as_firm(layout, "halden", "proof", "export", invoice["ref"], "--to", str(proof), "--anchor", str(anchor))
     found = answer(command("--json", "proof", "verify", str(proof), "--anchor", str(anchor)))
-    assert layout.cluster is not None
-    assert found["notary"] == layout.cluster.notary_id.hex()
+    assert found["notary"] == layout.clusters["cluster"].notary_id.hex()
     assert found["receipt_verified"] is True
     changed = bytearray(proof.read_bytes())
     changed[len(changed) // 2] ^= 1
@@ -82,8 +80,7 @@ def test_a_stranger_checks_a_proof_from_the_first_validators_alone(layout: Netwo
 
 
 def test_two_dead_validators_do_not_hold_up_a_firm(layout: NetworkLayout) -> None:
-    cluster = layout.cluster
-    assert cluster is not None
+    cluster = layout.clusters["cluster"]
     before = {each.name: each for each in status_of(cluster).validators}
     for name in ("node0", "node1"):
         for pid in (before[name].engine, before[name].application):

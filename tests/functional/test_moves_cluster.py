@@ -1,4 +1,4 @@
-"""Contracts move between a solo notary and a cluster of real engines, and stay where they were when it is silent."""
+"""Contracts move to a cluster of real engines, from a solo notary or another cluster, and stay when it is silent."""
 
 from __future__ import annotations
 
@@ -20,19 +20,28 @@ FIRMS = (("Halden Retail BV", "BE0812345603"), ("Kern Logistics NV", "BE05432109
 SOON_MS = 25_000
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkLayout]:
-    """Two firms and a solo notary, to which a cluster of one validator was added while they ran."""
+@pytest.fixture(scope="module", params=[("solo", "cluster"), ("cluster", "second")], ids="-".join)
+def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkLayout]:
+    """Two firms and a notary, to which a cluster of one validator was added while they ran."""
+    here, there = request.param
     folder: Path = tmp_path_factory.mktemp("moves") / "network"
-    layout = new_network(folder, FIRMS, name="test", at_ms=time.time_ns() // 1_000_000)
+    layout = new_network(
+        folder, FIRMS, name="test", at_ms=time.time_ns() // 1_000_000, notaries=(here,), validators=1
+    )  # fmt: skip
     try:
         notaries.start_all(layout)
-        layout.add_notary("cluster", validators=1)
+        layout.add_notary("cluster", name=there, validators=1)
         supervise.stop(layout.homes()[::-1])
         notaries.start_all(layout)
         yield layout
     finally:
         notaries.stop_all(layout)
+
+
+def names(network: NetworkLayout) -> tuple[str, str]:
+    """The notary where contracts are made, and the cluster where they move to."""
+    here, there = network.file.notaries
+    return here, there
 
 
 def held(home: Home, ref: str) -> dict[str, Any]:
@@ -82,20 +91,21 @@ def arrived(home: Home, ref: str) -> dict[str, Any] | None:
 
 
 def test_a_contract_moves_to_the_cluster_is_used_there_and_moves_back(network: NetworkLayout) -> None:
+    home, away = names(network)
     owner, issuer = (network.firm(name) for name, _ in FIRMS)
-    there = "{}:{}".format(*done(owner, "contracts.move", ref=cash(network), to="cluster")["ref"])
-    assert held(owner, there)["notary"] == "test cluster"
+    there = "{}:{}".format(*done(owner, "contracts.move", ref=cash(network), to=away)["ref"])
+    assert held(owner, there)["notary"] == network.title(away)
     eventually(lambda: arrived(issuer, there), "the issuer's knowledge of the move")
     done(owner, "exercise", ref=there, choice="divide", arguments={"amounts": ["4.00 EUR", "6.00 EUR"]})
     (small,) = [
         each["ref"]
-        for each in asker(owner).call("contracts.list", {"template": "Cash", "notary": "cluster"})["contracts"]
+        for each in asker(owner).call("contracts.list", {"template": "Cash", "notary": away})["contracts"]
         if each["fields"]["amount"]["amount"] == "4.00"
     ]
-    back = "{}:{}".format(*done(owner, "contracts.move", ref=small, to="solo")["ref"])
+    back = "{}:{}".format(*done(owner, "contracts.move", ref=small, to=home)["ref"])
     shown = held(owner, back)
     assert (shown["notary"], shown["status"], [step["status"] for step in shown["moves"]]) == (
-        "test notary", "active", ["moved"],
+        network.title(home), "active", ["moved"],
     )  # fmt: skip
     spent = done(owner, "exercise", ref=back, choice="divide", arguments={"amounts": ["1.00 EUR", "3.00 EUR"]})
     eventually(lambda: arrived(issuer, f"{spent['transaction']}:1"), "the issuer's knowledge of what was done with it")
@@ -103,10 +113,11 @@ def test_a_contract_moves_to_the_cluster_is_used_there_and_moves_back(network: N
 
 def test_what_a_silent_cluster_did_not_take_in_time_is_unlocked_by_a_proof_of_its_state(network: NetworkLayout) -> None:
     owner, issuer = (network.firm(name) for name, _ in FIRMS)
+    _, away = names(network)
     ref = of_both(network)
     supervise.stop([issuer])  # the cluster answers the first question, and then there is nobody to sign
     until = time.time_ns() // 1_000_000 + SOON_MS
-    request = {"ref": ref, "to": "cluster", "until": str(Instant(until)), "request": "move", "wait_ms": 200}
+    request = {"ref": ref, "to": away, "until": str(Instant(until)), "request": "move", "wait_ms": 200}
 
     def waits_for(step: str) -> bool | None:
         flow = ended(owner, "contracts.move", **request)
@@ -114,7 +125,7 @@ def test_what_a_silent_cluster_did_not_take_in_time_is_unlocked_by_a_proof_of_it
         return any(each["name"] == step and each["state"] == "running" for each in flow["steps"]) or None
 
     eventually(lambda: waits_for("Gather signatures"), "the cluster's answer")
-    notaries._stop_cluster(network)
+    notaries.stop_clusters(network, away)
     supervise.start(network, [issuer])
     eventually(lambda: held(owner, ref)["status"] == "locked" or None, "the lock")
     while time.time_ns() // 1_000_000 < until:

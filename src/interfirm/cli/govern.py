@@ -46,14 +46,16 @@ from interfirm.runtime.cluster_govern import (
     place_of,
     voice_in,
 )
-from interfirm.runtime.layout import NetworkLayout
+from interfirm.runtime.layout import CLUSTER, NetworkLayout
 
 REGISTRAR = "registrar"
 NAME_CHARS_MAX = 64
 HOUR_MS = 3_600_000
 PAYERS = ("nobody", "who asks", "the first signer")
 
-Folder = Annotated[Path | None, typer.Option("--folder", help="Folder of the cluster; `cluster` in the network's.")]
+Folder = Annotated[
+    Path | None, typer.Option("--folder", help="A cluster of the network by its name, or a folder; else `cluster`.")
+]
 By = Annotated[
     str,
     typer.Option("--by", help="Who signs: a firm of this network, `registrar`, or a folder with `keys`, `passphrase`."),
@@ -63,8 +65,9 @@ HOURS = 72
 
 
 def folder_of(given: Path | None) -> Path:
-    """The cluster's folder: the one given, or `cluster` in the network's."""
-    return (given or session.network_folder() / "cluster").resolve()
+    """The cluster's folder: the one given, or of the network's cluster of that name; `cluster` without any."""
+    named = session.network_folder() / (given or CLUSTER)
+    return (named if given is None or (not given.exists() and named.exists()) else given).resolve()
 
 
 @contextmanager

@@ -82,7 +82,10 @@ def up() -> None:
     """Start the notary and every node that does not run."""
     layout = session.layout()
     notaries.start_all(layout, told=_told)
-    session.show({"running": [h.member.slug for h in layout.homes()]}, lambda d: f"running: {', '.join(d['running'])}")
+    session.show(
+        {"running": [h.member.slug for h in layout.homes()], "strangers": _strangers(layout)},
+        lambda d: _with_strangers(f"running: {', '.join(d['running'])}", d),
+    )
 
 
 def _told(name: str) -> None:
@@ -200,8 +203,7 @@ def leave(
     supervise.stop([home])
     gone = layout.leave(home, at_ms=notaries.time_ms(layout))
     told = tell_members(layout)
-    if notaries.cluster_runs(layout):
-        notaries.revoke(layout, gone)
+    notaries.revoke(layout, gone)
     session.show(
         {"firm": gone.slug, "identity": gone.identity.hex(), "stays": staying, "told": told},
         lambda d: f"{gone.name} has left; {len(d['stays'])} contracts stay as they are",
@@ -221,23 +223,48 @@ def _binding(home: Home, *, force: bool) -> list[dict[str, Any]]:
 @app.command("add-notary")
 def add_notary(
     kind: Annotated[str, typer.Argument(help="cluster or solo.")],
+    name: Annotated[str, typer.Option(help="A cluster's name, which its folder has too; else `cluster`.")] = "",
     validators: Annotated[int, typer.Option(min=1, help="How many a cluster has.")] = 7,
 ) -> None:
-    """Give the network a second notary; facts move there with `interfirm contracts move`.
+    """Give the network another notary; facts move there with `interfirm contracts move`.
 
-    Processes that run are stopped and started again, because each of them has to know the new notary.
+    Processes that run are stopped and started again, because each of them has to know the new notary. Clusters that the
+    registrar alone governs trust the new notary then; for others it is said what their voters have to propose.
     """
     layout = session.layout()
     ran = notaries.running(layout)
     scenario_ms = None if layout.file.scenario_ms is None else notaries.time_ms(layout)
-    layout.add_notary(kind, validators=validators, scenario_ms=scenario_ms)
+    layout.add_notary(kind, name=name, validators=validators, scenario_ms=scenario_ms)
     if ran:
         supervise.stop(layout.homes()[::-1])
         notaries.start_all(layout, told=_told)
     session.show(
-        {"notaries": list(layout.file.notaries), "notary": layout.notary_id.hex()},
-        lambda d: f"notaries: {', '.join(d['notaries'])}; new facts live at the first",
-    )
+        {
+            "notaries": list(layout.file.notaries), "notary": layout.notary_id.hex(),
+            "strangers": _strangers(layout) if ran else [],
+        },
+        lambda d: _with_strangers(f"notaries: {', '.join(d['notaries'])}; new facts live at the first", d),
+    )  # fmt: skip
+
+
+def _strangers(layout: NetworkLayout) -> list[dict[str, str]]:
+    """What clusters that run have not decided about notaries of the network; one alone has it in its genesis."""
+    if len(layout.clusters) < 2:
+        return []
+    from interfirm.runtime.neighbours import strangers  # other networks do without
+
+    return [{"cluster": each.cluster, "notary": each.notary} for each in strangers(layout)]
+
+
+def _with_strangers(text: str, shown: dict[str, Any]) -> str:
+    return "\n".join([
+        text,
+        *(
+            f"{each['cluster']} does not know {each['notary']} yet: its voters decide about"
+            f" `interfirm notary trust {each['notary']} --folder {each['cluster']} --by FIRM`"
+            for each in shown["strangers"]
+        ),
+    ])  # fmt: skip
 
 
 def tell_members(layout: NetworkLayout) -> list[str]:

@@ -67,8 +67,8 @@ class Assembly:
         flows = FlowEngine(code, self.services, opened_by_peers=OPENED_BY_PEERS)
         solo = SOLO in layout.file.notaries
         peers = {layout.solo_id: layout.file.notary.identity} if solo else {}
-        self.cluster = layout.cluster
-        gates = frozenset() if self.cluster is None else frozenset({self.cluster.notary_id})
+        self.clusters = list(layout.clusters.values())
+        gates = frozenset(cluster.notary_id for cluster in self.clusters)
         at = killed_at(os.environ.get(KILL_AT, ""))
         self.node = Node(self.vault, flows, notary_peers=peers, gates=gates, at=at)
         of_modules = {name: operation for module in self.modules for name, operation in module.operations.items()}

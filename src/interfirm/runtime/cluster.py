@@ -16,12 +16,10 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
@@ -30,12 +28,13 @@ from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Value
 from interfirm.node.identity.sealed import write_atomically
+from interfirm.notary.cometbft.shown import nanoseconds
 from interfirm.notary.cometbft.types import ClusterGenesis, Neighbour, Validator, chain_id
 from interfirm.notary.governance.types import Constitution
 from interfirm.notary.machine import notary_id
 from interfirm.runtime import engine
+from interfirm.runtime.files import FORMAT, read_description, written
 
-FORMAT = 1
 FIRST_ADDRESS = "127.0.0.10"
 VALIDATORS, VALIDATORS_MAX = 7, 64
 P2P_PORT, RPC_PORT = 26656, 26657
@@ -102,29 +101,32 @@ class ClusterLayout:
 
     @classmethod
     def open(cls, folder: Path) -> ClusterLayout:
-        """The cluster in a folder; Refusal `cluster.missing`, `cluster.damaged` or `cluster.format`."""
+        """The cluster in a folder; Refusal `cluster.missing`, `cluster.damaged` or `file.format`."""
         path = folder / "cluster.json"
-        try:
-            file = msgspec.json.decode(path.read_bytes(), type=ClusterFile)
-        except FileNotFoundError as error:
-            raise Refusal(
-                "cluster.missing", "there is no cluster here; `interfirm notary init` makes one", folder=str(folder)
-            ) from error
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal("cluster.damaged", "the cluster's file cannot be read", path=str(path)) from error
-        if file.format != FORMAT:
-            raise Refusal("cluster.format", "made by another version", format=file.format, expected=FORMAT)
-        return cls(folder, file)
+        missing = Refusal(
+            "cluster.missing", "there is no cluster here; `interfirm notary init` makes one", folder=str(folder)
+        )
+        damaged = Refusal("cluster.damaged", "the cluster's file cannot be read", path=str(path))
+        return cls(folder, read_description(path, ClusterFile, missing=missing, damaged=damaged))
 
     @property
     def places(self) -> tuple[Place, ...]:
         """All validators."""
         return self.file.places
 
+    @property
+    def began_ns(self) -> int:
+        """When the chain began, in nanoseconds since 1970; Refusal `cluster.damaged`."""
+        path = self.home(self.places[0]) / "config" / "genesis.json"
+        try:
+            return nanoseconds(json.loads(path.read_bytes())["genesis_time"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Refusal("cluster.damaged", "the cluster's file cannot be read", path=str(path)) from error
+
     def save(self, file: ClusterFile) -> None:
         """Write `cluster.json`, whole or not at all."""
         self.file = file
-        write_atomically(self.folder / "cluster.json", _written(file), replace=True)
+        write_atomically(self.folder / "cluster.json", written(file), replace=True)
 
     def home(self, place: Place) -> Path:
         """A validator's folder."""
@@ -183,7 +185,7 @@ def new_cluster(
         for place in places:
             write_home(draft / place.name, place, places, chain, settings or {})
         file = ClusterFile(format=FORMAT, engine=version, genesis=codec.encode(genesis).hex(), places=places)
-        write_atomically(draft / "cluster.json", _written(file), replace=False)
+        write_atomically(draft / "cluster.json", written(file), replace=False)
         if folder.exists():
             folder.rmdir()
         draft.rename(folder)
@@ -200,17 +202,19 @@ def _operated(constitution: Constitution | None, validators: int) -> Constitutio
     return constitution.replace(operators=tuple(voters[n % len(voters)].identity for n in range(validators)))
 
 
-def _written(file: ClusterFile) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(file), indent=1)
+def free_first_address(count: int, *, taken: Collection[str] = ()) -> str:
+    """The first of so many loopback addresses in a row that are not `taken` and where nobody listens.
 
-
-def free_first_address(count: int) -> str:
-    """The first of so many loopback addresses in a row where nobody listens; Refusal `cluster.address`."""
+    Raises Refusal `cluster.address` where there are none.
+    """
     for _ in range(64):
         first = IPv4Address(f"127.{1 + secrets.randbelow(254)}.{1 + secrets.randbelow(254)}.10")
+        hosts = [str(first + place) for place in range(count)]
+        if not set(hosts).isdisjoint(taken):
+            continue
         try:
-            for place in range(count):
-                check_free(str(first + place))
+            for host in hosts:
+                check_free(host)
         except Refusal:
             continue
         return str(first)

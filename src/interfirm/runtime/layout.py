@@ -4,7 +4,7 @@
     directory/              a signed entry for each of them: keys, certificates, where it listens; public
     authority/              certificate authority and registrar of this development network
     notary/                 key store, certificate, database of the solo notary
-    cluster/                the validators of a notary cluster, where the network has one
+    cluster/                the validators of a notary cluster, where the network has one; others by their names
     firms/<name>/           key store, certificate, vault, control socket of one organisation
 
 Every piece is written to a folder beside its place and moved there when it is whole, so nothing is half-made.
@@ -21,7 +21,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -41,15 +40,16 @@ from interfirm.node.identity.types import Subject
 from interfirm.notary.machine import notary_id
 from interfirm.notary.registry.machine import registration_bytes, revocation_bytes
 from interfirm.notary.types import Genesis, Register, Revoke
+from interfirm.runtime.files import FORMAT, read_description, written
 
 if TYPE_CHECKING:
     from interfirm.runtime.cluster import ClusterLayout
 
-FORMAT = 1
 HOST = "127.0.0.1"
 SOLO, CLUSTER = "solo", "cluster"
 DIRECTORY = "directory"
 """The folder of signed directory entries."""
+_FOLDERS = ("authority", DIRECTORY, "firms", "notary")
 
 
 class Member(Value, frozen=True):
@@ -94,7 +94,7 @@ class NetworkFile(Value, frozen=True):
     modules: tuple[str, ...] = ()
     """Business modules beside the built-in ones, as importable package names."""
     notaries: tuple[str, ...] = ("solo",)
-    """The notaries that run, `solo` or `cluster`; new facts live at the first, which is every firm's home."""
+    """The notaries that run: `solo`, and clusters by name; new facts live at the first, which is every firm's home."""
 
 
 class Home(Value, frozen=True):
@@ -161,19 +161,13 @@ class NetworkLayout:
 
     @classmethod
     def open(cls, folder: Path) -> NetworkLayout:
-        """The network in a folder; Refusal `network.missing` or `network.damaged`."""
+        """The network in a folder; Refusal `network.missing`, `network.damaged` or `file.format`."""
         path = folder / "network.json"
-        try:
-            file = msgspec.json.decode(path.read_bytes(), type=NetworkFile)
-        except FileNotFoundError as error:
-            raise Refusal(
-                "network.missing", "there is no network here; `interfirm network new` makes one", folder=str(folder)
-            ) from error
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refusal("network.damaged", "the network's file cannot be read", path=str(path)) from error
-        if file.format != FORMAT:
-            raise Refusal("network.format", "made by another version", format=file.format, expected=FORMAT)
-        return cls(folder, file)
+        missing = Refusal(
+            "network.missing", "there is no network here; `interfirm network new` makes one", folder=str(folder)
+        )
+        damaged = Refusal("network.damaged", "the network's file cannot be read", path=str(path))
+        return cls(folder, read_description(path, NetworkFile, missing=missing, damaged=damaged))
 
     @property
     def notary(self) -> Home:
@@ -186,19 +180,36 @@ class NetworkLayout:
         return notary_id(self.file.genesis)
 
     @property
-    def cluster(self) -> ClusterLayout | None:
-        """The network's notary cluster, where it has one."""
-        if CLUSTER not in self.file.notaries:
-            return None
+    def clusters(self) -> dict[str, ClusterLayout]:
+        """The network's notary clusters by name."""
+        names = [name for name in self.file.notaries if name != SOLO]
+        return {name: self.cluster(name) for name in names}
+
+    def cluster(self, name: str) -> ClusterLayout:
+        """The cluster of this name; Refusal `network.notary`."""
+        if name == SOLO or name not in self.file.notaries:
+            raise Refusal("network.notary", "the network has no such cluster", notary=name[:40],
+                          notaries=list(self.file.notaries))  # fmt: skip
         from interfirm.runtime.cluster import ClusterLayout  # other networks do without
 
-        return ClusterLayout.open(self.folder / CLUSTER)
+        return ClusterLayout.open(self.folder / name)
+
+    @property
+    def notaries(self) -> dict[bytes, str]:
+        """The names of the notaries that run, by their ids, the one where new facts live first."""
+        return {self._notary_id(name): name for name in self.file.notaries}
+
+    def title(self, notary: str) -> str:
+        """How people call a notary, by its name in the network."""
+        return self.file.notary.name if notary == SOLO else f"{self.file.name} {notary}"
 
     @property
     def notary_id(self) -> bytes:
         """The id of the notary where new facts live."""
-        cluster = self.cluster if self.file.notaries[0] == CLUSTER else None
-        return self.solo_id if cluster is None else cluster.notary_id
+        return self._notary_id(self.file.notaries[0])
+
+    def _notary_id(self, name: str) -> bytes:
+        return self.solo_id if name == SOLO else self.cluster(name).notary_id
 
     @property
     def network_id(self) -> bytes:
@@ -248,9 +259,7 @@ class NetworkLayout:
     def save(self, file: NetworkFile) -> None:
         """Write `network.json`, whole or not at all."""
         self.file = file
-        write_atomically(
-            self.folder / "network.json", msgspec.json.format(msgspec.json.encode(file), indent=1), replace=True
-        )
+        write_atomically(self.folder / "network.json", written(file), replace=True)
 
     def join(self, name: str, registration: str, *, at_ms: int) -> Home:
         """Add a firm: keys, certificate, registration; Refusal `firm.exists`."""
@@ -264,18 +273,29 @@ class NetworkLayout:
         self.save(self.file.replace(members=(*self.file.members, member)))
         return self.home(member)
 
-    def add_notary(self, kind: str, *, validators: int = 7, scenario_ms: int | None = None) -> None:
-        """Give the network its second notary; new facts go on to live at the first.
+    def add_notary(
+        self, kind: str, *, name: str = "", validators: int = 7, scenario_ms: int | None = None
+    ) -> None:  # fmt: skip
+        """Give the network another notary, `solo`, or a `cluster` by a name; new facts go on to live at the first.
 
         `scenario_ms` is where a scenario's clock stands. Raises Refusal `network.notary` for one that it has or that
         there is not, and those of `new_network` for a cluster.
         """
-        if kind not in (SOLO, CLUSTER) or kind in self.file.notaries:
-            raise Refusal("network.notary", "a network has a solo notary, a cluster, or both", notary=kind[:40],
-                          notaries=list(self.file.notaries))  # fmt: skip
+        name = name or kind
+        if kind not in (SOLO, CLUSTER) or (kind == SOLO) is not (name == SOLO) or name in self.file.notaries:
+            raise Refusal("network.notary", "a network has a solo notary, clusters with a name each, or both",
+                          notary=name[:40], notaries=list(self.file.notaries))  # fmt: skip
         if kind == CLUSTER:
-            _make_cluster(self.folder, self.file.name, self.file.genesis, validators, scenario_ms)
-        self.save(self.file.replace(notaries=(*self.file.notaries, kind)))
+            self._check_cluster_name(name)
+            taken = [place.host for cluster in self.clusters.values() for place in cluster.places]
+            _make_cluster(self.folder / name, self.file.name, self.file.genesis, validators, scenario_ms, taken)
+        self.save(self.file.replace(notaries=(*self.file.notaries, name)))
+
+    def _check_cluster_name(self, name: str) -> None:
+        fits = re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name) is not None
+        if not fits or name in _FOLDERS or (self.folder / name).exists():
+            raise Refusal("network.notary", "a cluster's name is a word in lower case that nothing else here has",
+                          notary=name[:40], notaries=list(self.file.notaries))  # fmt: skip
 
     def leave(self, home: Home, *, at_ms: int) -> Member:
         """End a firm's membership: its certificate is revoked and the registrar ends its power to sign.
@@ -366,7 +386,7 @@ def _write_network(folder: Path, firms: list[tuple[str, str]], plan: _Plan, vali
     store = _new_keys(folder / "notary")
     genesis = Genesis(network=network, registrar=registrar, key=store.public, label=f"{name} notary")
     if CLUSTER in plan.notaries:
-        _make_cluster(folder, name, genesis, validators, plan.scenario_ms)
+        _make_cluster(folder / CLUSTER, name, genesis, validators, plan.scenario_ms)
     file = NetworkFile(
         format=FORMAT, name=name, genesis=genesis, notary=_NOBODY, members=(), scenario_ms=plan.scenario_ms,
         modules=plan.modules, notaries=plan.notaries,
@@ -381,16 +401,18 @@ def _write_network(folder: Path, firms: list[tuple[str, str]], plan: _Plan, vali
     NetworkLayout(folder, file).save(file.replace(notary=notary, members=tuple(members)))
 
 
-def _make_cluster(folder: Path, name: str, genesis: Genesis, validators: int, scenario_ms: int | None) -> None:
-    """A cluster in its place, which takes the word of the network's solo notary."""
+def _make_cluster(
+    folder: Path, name: str, genesis: Genesis, validators: int, scenario_ms: int | None, taken: Iterable[str] = ()
+) -> None:  # fmt: skip
+    """A cluster in its place, which takes the word of the network's solo notary; on addresses that are not taken."""
     from interfirm.notary.cometbft.types import Neighbour
     from interfirm.runtime.cluster import free_first_address, new_cluster  # other networks do without
 
     solo = Neighbour(notary=notary_id(genesis), network=genesis.network, key=genesis.key)
     new_cluster(
-        folder / CLUSTER, network=genesis.network, registrar=genesis.registrar, label=f"{name} cluster",
+        folder, network=genesis.network, registrar=genesis.registrar, label=f"{name} {folder.name}",
         validators=validators, neighbours=(solo,), scenario_ms=scenario_ms,
-        first_address=free_first_address(validators),
+        first_address=free_first_address(validators, taken=set(taken)),
     )  # fmt: skip
 
 

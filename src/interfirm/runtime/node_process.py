@@ -26,6 +26,7 @@ from interfirm.runtime.storage import StorageGuard
 from interfirm.runtime.tls import Revocations, tls_identity
 
 if TYPE_CHECKING:
+    from interfirm.runtime.cluster import ClusterLayout
     from interfirm.runtime.cluster_gate import ClusterGate
 
 WAIT_MS_MAX = 60_000
@@ -51,15 +52,15 @@ class NodeProcess:
         self.storage = StorageGuard(self.node, self.network.peers)
         self.driver = self.hearing.driver = Driver(TurnLoop(self.storage.turn, self._release), clock)
         self.control = ControlServer(home.control_path, self.handle)
-        self.gate = self._gate()
+        self.gates = self._gates()
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Listen, recover what was under way, and run turns until cancelled."""
         member = self.assembly.home.member
         await self.network.start(member.host, member.port)
         await self.control.start()
-        if self.gate is not None:
-            self.gate.start()
+        for gate in self.gates.values():
+            gate.start()
         try:
             for effect in self.node.start(self.clock.now_ms()):
                 self._release(effect)
@@ -69,16 +70,18 @@ class NodeProcess:
         finally:
             await self.control.stop()
             await self.network.stop()
-            if self.gate is not None:
-                self.gate.stop()
+            for gate in self.gates.values():
+                gate.stop()
             self.assembly.vault.close()
             log.info("node.stopped", firm=member.name)
 
-    def _gate(self) -> ClusterGate | None:
-        """The way to the network's cluster, if it has one; what comes back enters the loop as events."""
-        cluster, assembly = self.assembly.cluster, self.assembly
-        if cluster is None:
-            return None
+    def _gates(self) -> dict[bytes, ClusterGate]:
+        """The ways to the network's clusters, by their ids."""
+        return {cluster.notary_id: self._gate(cluster) for cluster in self.assembly.clusters}
+
+    def _gate(self, cluster: ClusterLayout) -> ClusterGate:
+        """The way to a cluster; what comes back enters the loop as events."""
+        assembly = self.assembly
         from interfirm.notary.cometbft.anchors import cluster_anchor  # other networks do without
         from interfirm.runtime.cluster_gate import ClusterGate, Gatekeeper
 
@@ -104,8 +107,8 @@ class NodeProcess:
 
     def _release(self, effect: Any) -> None:
         match effect:
-            case SubmitNotary() if self.gate is not None:
-                self.gate.put(effect.id, effect.request)
+            case SubmitNotary() if effect.notary in self.gates:
+                self.gates[effect.notary].put(effect.id, effect.request)
             case WakeAt():
                 self.driver.wake_at(effect.at_ms)
             case TellProgress():

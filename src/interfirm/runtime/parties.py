@@ -8,7 +8,7 @@ from interfirm.ledger.receipts.types import Anchor
 from interfirm.node.directory.folder import entries
 from interfirm.node.directory.machine import step
 from interfirm.node.directory.types import Directory, Entry, HeardEntry
-from interfirm.runtime.layout import CLUSTER, DIRECTORY, SOLO, Member, NetworkLayout
+from interfirm.runtime.layout import DIRECTORY, Member, NetworkLayout
 from interfirm.runtime.notaries import anchors_of
 
 
@@ -31,6 +31,7 @@ class Parties:
             directory, _ = step(directory, HeardEntry(signed))
         self._entries = {identity: signed.entry for identity, signed in directory.entries.items()}
         self._members = {member.identity: member for member in (*file.members, file.notary)}
+        self._notaries = self._layout.notaries
         self._anchors = {anchor.notary: anchor for anchor in anchors_of(self._layout)}
 
     def entry(self, identity: bytes) -> Entry:
@@ -84,23 +85,18 @@ class Parties:
         return [member.identity for member in self._layout.members]
 
     def notary_of(self, name: str) -> bytes:
-        """See forms.Names: `solo` or `cluster`, the notary's name, or its id in hex."""
+        """See forms.Names: `solo`, a cluster's name, what people call the notary, or its id in hex."""
         wanted = str(name).strip().lower()
-        for notary in self._anchors:
-            kind = SOLO if notary == self._layout.solo_id else CLUSTER
-            if wanted in (kind, self.name_of(notary).lower(), notary.hex()):
+        for notary, own in self._notaries.items():
+            if wanted in (own, self.name_of(notary).lower(), notary.hex()):
                 return notary
         known = [self.name_of(notary) for notary in self._anchors]
         raise Refusal("directory.notary", "this notary is not known here", notary=str(name)[:200], known=known)
 
     def name_of(self, identity: bytes) -> str:
         """See forms.Names."""
-        if identity in self._anchors:
-            return (
-                self._layout.file.notary.name
-                if identity == self._layout.solo_id
-                else f"{self._layout.file.name} cluster"
-            )
+        if identity in self._notaries:
+            return self._layout.title(self._notaries[identity])
         found = self._entries.get(identity)
         return found.legal_name if found else identity.hex()
 

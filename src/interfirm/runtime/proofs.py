@@ -22,7 +22,6 @@ from interfirm.ledger.receipts.verify import verify_receipt_of
 from interfirm.node.forms import Forms, jsonable
 from interfirm.notary.cometbft.receipts import Chain
 from interfirm.notary.cometbft.rpc import Rpc
-from interfirm.notary.cometbft.shown import nanoseconds
 from interfirm.runtime.layout import NetworkLayout
 from interfirm.runtime.modules import find_modules
 from interfirm.runtime.notaries import anchors_of
@@ -53,11 +52,10 @@ def save_anchor(path: Path, file: AnchorFile) -> None:
 
 def _dated(anchor: Anchor, layout: NetworkLayout) -> Anchor:
     """An anchor with the time from which it counts: readers have a clock. A cluster's is in its chain's genesis."""
-    cluster = layout.cluster
-    if cluster is None or not isinstance(anchor, ClusterAnchor):
+    if not isinstance(anchor, ClusterAnchor):
         return anchor
-    chain = json.loads((cluster.home(cluster.places[0]) / "config" / "genesis.json").read_bytes())
-    return anchor.replace(trusted=anchor.trusted.replace(time_ns=nanoseconds(chain["genesis_time"])))
+    began_ns = layout.cluster(layout.notaries[anchor.notary]).began_ns
+    return anchor.replace(trusted=anchor.trusted.replace(time_ns=began_ns))
 
 
 def read_anchor(path: Path) -> AnchorFile:
@@ -69,22 +67,36 @@ def read_anchor(path: Path) -> AnchorFile:
 
 
 def renewed_anchor(file: AnchorFile, addresses: Sequence[str], *, now_ms: Callable[[], int]) -> AnchorFile:
-    """The anchor with trust in its cluster carried to the last header that these validators show.
+    """The anchor with trust in a cluster carried to the last header that these validators, which are its own, show.
 
-    Raises Refusal `proof.anchor` where there is no cluster in it, and as `notary.cometbft.receipts.Chain.renewed`.
+    Raises Refusal `proof.anchor` where there is no cluster in it, and as `notary.cometbft.receipts.Chain.renewed` where
+    they are of none that is.
     """
     if not any(isinstance(each, ClusterAnchor) for each in file.anchors):
         raise Refusal("proof.anchor", "an anchor of solo notaries alone is not renewed")
     validators = [Rpc(address) for address in addresses]
     try:
-        found = tuple(
-            Chain(each, validators, now_ms=now_ms).renewed() if isinstance(each, ClusterAnchor) else each
-            for each in file.anchors
-        )
+        return AnchorFile(anchors=_renewed(file.anchors, validators, now_ms), names=file.names)
     finally:
         for validator in validators:
             validator.close()
-    return AnchorFile(anchors=found, names=file.names)
+
+
+def _renewed(
+    anchors: tuple[Anchor, ...], validators: Sequence[Rpc], now_ms: Callable[[], int]
+) -> tuple[Anchor, ...]:  # fmt: skip
+    found, troubles = dict[Anchor, Anchor | None].fromkeys(anchors), list[Refusal]()
+    clusters = [each for each in anchors if isinstance(each, ClusterAnchor)]
+    for each in clusters:
+        try:
+            found[each] = Chain(each, validators, now_ms=now_ms).renewed()
+        except Refusal as refusal:  # validators of another cluster prove nothing of this one
+            if refusal.code != "cluster.no-proof":
+                raise
+            troubles.append(refusal)
+    if len(troubles) == len(clusters):
+        raise troubles[0]
+    return tuple(after or before for before, after in found.items())
 
 
 def verify_file(path: Path, trusted: AnchorFile, *, now_ms: int | None = None) -> dict[str, Any]:

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from interfirm.base.errors import Refusal
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout
 
+T = TypeVar("T")
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 15.0
 
@@ -81,19 +83,31 @@ def _wait_ready(home: Home, process: subprocess.Popen[bytes], deadline: float) -
 
 def stop(homes: Sequence[Home]) -> list[str]:
     """Stop the processes of these homes: ask, then insist. Returns the names of those that ran."""
-    found = [(home, pid) for home in homes if (pid := running(home)) is not None]
+    found = [home for home in homes if running(home) is not None]
+    end(found, running)
+    for home in found:
+        home.pid_path.unlink(missing_ok=True)
+    return [home.member.name for home in found]
+
+
+def end(owners: Sequence[T], number: Callable[[T], int | None], *, timeout_s: float = STOP_TIMEOUT_S) -> list[T]:
+    """End processes, of which `number` tells the number as long as they run: ask, then insist.
+
+    Returns the owners of those that had to be killed.
+    """
+    found = [(owner, pid) for owner in owners if (pid := number(owner)) is not None]
     for _, pid in found:
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_TIMEOUT_S
-    for home, pid in found:
-        while running(home) is not None and time.monotonic() < deadline:
+    deadline, killed = time.monotonic() + timeout_s, list[T]()
+    for owner, pid in found:
+        while number(owner) is not None and time.monotonic() < deadline:
             reap(pid)
             time.sleep(0.02)
-        if running(home) is not None:
+        if number(owner) is not None:
             os.kill(pid, signal.SIGKILL)
             reap(pid)
-        home.pid_path.unlink(missing_ok=True)
-    return [home.member.name for home, _ in found]
+            killed.append(owner)
+    return killed
 
 
 def reap(pid: int) -> None:

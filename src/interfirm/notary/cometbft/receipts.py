@@ -89,6 +89,15 @@ class Chain:
 
         return self._first(found)
 
+    def walk(self) -> tuple[LightBlock, ...]:
+        """Headers that carry trust from the anchor to the last header but one; raises as `receipt_of`."""
+
+        def found(rpc: Rpc) -> tuple[LightBlock, ...]:
+            blocks = self._verified(rpc, _last_height(rpc) - 1)
+            return without_known(self._lightened(blocks), self.anchor.trusted)
+
+        return self._first(found)
+
     def _first(self, ask: Callable[[Rpc], T]) -> T:
         """The first answer that holds; who gives none is asked last from then on."""
         if self.anchor.trusted.time_ns:

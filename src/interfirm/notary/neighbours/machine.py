@@ -103,6 +103,12 @@ def believing(kept: Kept, verify: Callable[[Anchor], T]) -> T:
     return verify(_anchor(kept.neighbour, earliest))
 
 
+def last_anchor(kept: Kept) -> ClusterAnchor:
+    """What a cluster is believed by that is the latest, from which trust is renewed."""
+    assert isinstance(kept.neighbour, ClusterNeighbour), "who asks has seen that it is a cluster"
+    return _anchor(kept.neighbour, _headers(kept)[-1])
+
+
 def kept_of(notary: bytes, state: Store) -> Kept | None:
     """What was decided about a notary."""
     value = state.get(GOVERNANCE, _NEIGHBOUR + notary)
