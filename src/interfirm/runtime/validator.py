@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from interfirm.base.errors import Refusal
@@ -26,6 +27,10 @@ KILL_AT = "INTERFIRM_TEST_KILL_AT"
 """For tests: `point:count` kills this process when it comes to a point of its blocks for the count-th time."""
 RULES = "INTERFIRM_TEST_RULES"
 """For tests: `1,2` lets this process judge by these versions of the rules, which differ in nothing but their number."""
+GARBAGE_COUNT = 50_000
+"""After how many new objects cycles are looked for: blocks make many, and hardly any in a cycle."""
+SWITCH_S = 0.0002
+"""After so long, the thread that answers lets the one read that wants to, while the engine waits to send."""
 SNAPSHOT_EVERY = "INTERFIRM_SNAPSHOT_EVERY"
 """After how many heights a validator makes a snapshot of its state, where not as usual."""
 
@@ -76,13 +81,19 @@ async def run(folder: Path, name: str) -> None:
 
     def halt(refusal: Refusal) -> None:
         lacking.append(refusal)
-        loop.call_soon(stopped.set)  # after the engine was told
+        loop.call_soon_threadsafe(stopped.set)
 
-    server = await serve(Engine(application, lambda: Instant(clock.now_ms()), halt=halt), Path(SOCKET))
+    worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="application")
+    engine = Engine(application, lambda: Instant(clock.now_ms()), halt=halt)
+    server = await serve(engine, Path(SOCKET), worker)
     log.info("validator.started", name=name, height=application.store.height, root=application.store.app_hash.hex())
     gc.freeze()
+    gc.set_threshold(GARBAGE_COUNT)
+    sys.setswitchinterval(SWITCH_S)
     await stopped.wait()
     server.close()
+    await loop.run_in_executor(worker, lambda: None)  # the engine has the answer that was begun
+    worker.shutdown()
     log.info("validator.stopped", name=name, height=application.store.height)
     if lacking:
         raise lacking[0]

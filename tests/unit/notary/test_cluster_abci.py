@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,7 +13,17 @@ from hypothesis import strategies as st
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.notary.cometbft.abci import FRAME_BYTES_MAX, Connection, Engine, Request, Response, frame, split_frames
+from interfirm.notary.cometbft import abci
+from interfirm.notary.cometbft.abci import (
+    FRAME_BYTES_MAX,
+    TURN_BYTES,
+    Connection,
+    Engine,
+    Request,
+    Response,
+    frame,
+    split_frames,
+)
 from interfirm.notary.cometbft.application import Application
 from interfirm.notary.cometbft.types import Outcome
 from interfirm.notary.types import Ask, Done, Said
@@ -71,10 +83,10 @@ def test_a_frame_without_end_is_refused(head: bytes) -> None:
 
 
 class Wire:
-    """What a connection writes to."""
+    """What a connection writes to, and whether it reads."""
 
     def __init__(self) -> None:
-        self.written, self.closed = b"", False
+        self.written, self.closed, self.paused = b"", False, list[bool]()
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -82,26 +94,77 @@ class Wire:
     def close(self) -> None:
         self.closed = True
 
+    def pause_reading(self) -> None:
+        self.paused.append(True)
+
+    def resume_reading(self) -> None:
+        self.paused.append(False)
+
+    @property
+    def answers(self) -> list[Any]:
+        return [Response.FromString(each) for each in split_frames(self.written)[0]]
+
+
+def echoes(*messages: str) -> bytes:
+    """The frames of so many requests."""
+    requests = [Request() for _ in messages]
+    for request, message in zip(requests, messages, strict=True):
+        request.echo.message = message
+    return b"".join(frame(each.SerializeToString()) for each in requests)
+
+
+def talk(engine: Engine, *reads: bytes) -> list[Wire]:
+    """Connections that each read these bytes, piece after piece, until all is answered."""
+
+    async def talking() -> list[Wire]:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(max_workers=1) as worker:
+            wires = [Wire() for _ in range(2)]
+            connections = [Connection(engine, worker) for _ in wires]
+            for connection, wire in zip(connections, wires, strict=True):
+                connection.connection_made(wire)  # type: ignore[arg-type] # it has what is used
+            for read in reads:
+                for connection in connections:
+                    connection.data_received(read)
+            while any(each._is_answering for each in connections):
+                await loop.run_in_executor(worker, lambda: None)
+        return wires
+
+    return asyncio.run(talking())
+
 
 def test_a_connection_answers_in_order_however_requests_arrive(engine: Engine) -> None:
-    wire, connection = Wire(), Connection(engine)
-    connection.connection_made(wire)  # type: ignore[arg-type] # it has what is used
-    requests = [Request() for _ in range(3)]
-    requests[0].echo.message, requests[1].echo.message = "one", "two"
-    requests[2].flush.SetInParent()
-    stream = b"".join(frame(each.SerializeToString()) for each in requests)
-    for place in range(len(stream)):
-        connection.data_received(stream[place : place + 1])
-    answers = [Response.FromString(each) for each in split_frames(wire.written)[0]]
-    assert [each.WhichOneof("value") for each in answers] == ["echo", "echo", "flush"]
-    assert [each.echo.message for each in answers[:2]] == ["one", "two"]
+    request = Request()
+    request.flush.SetInParent()
+    stream = echoes("one", "two") + frame(request.SerializeToString())
+    for wire in talk(engine, *(stream[place : place + 1] for place in range(len(stream)))):
+        assert [each.WhichOneof("value") for each in wire.answers] == ["echo", "echo", "flush"]
+        assert [each.echo.message for each in wire.answers[:2]] == ["one", "two"]
+
+
+def test_connections_take_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = list[str]()
+    monkeypatch.setattr(Engine, "_echo", lambda _, request, response: heard.append(request.message))
+    engine = Engine(engine.application, lambda: NOW)
+    size = TURN_BYTES // 2
+    messages = [letter * size for letter in "abcdef"]
+    talk(engine, echoes(*messages))
+    assert [each[0] for each in heard] == list("ababcdcdefef")
+
+
+def test_no_more_is_read_while_too_much_waits(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abci, "READ_AHEAD_BYTES_MAX", 100)
+    first, second = talk(engine, echoes(*["x" * 20] * 10))
+    assert first.paused == second.paused == [True, False]
+    assert len(first.answers) == len(second.answers) == 10
+
+
+def test_a_request_that_is_none_closes_its_connection(engine: Engine) -> None:
+    assert all(wire.closed for wire in talk(engine, frame(b"\xff\xff")))
 
 
 def test_a_connection_that_sends_no_frames_is_closed(engine: Engine) -> None:
-    wire, connection = Wire(), Connection(engine)
-    connection.connection_made(wire)  # type: ignore[arg-type] # as above
-    connection.data_received(b"\xff" * 8)
-    assert wire.closed
+    assert all(wire.closed for wire in talk(engine, b"\xff" * 8))
 
 
 def test_an_engine_with_the_same_genesis_may_begin_and_no_other(engine: Engine) -> None:
@@ -115,7 +178,7 @@ def test_an_engine_with_the_same_genesis_may_begin_and_no_other(engine: Engine) 
     assert "cluster.genesis" in engine.answer(request.SerializeToString()).exception.error
 
 
-def test_a_block_gives_results_events_and_the_root_that_info_tells_after_its_commit(engine: Engine) -> None:
+def test_a_block_gives_results_an_event_and_the_root_that_info_tells_after_its_commit(engine: Engine) -> None:
     registered(engine)
     ledger = Ledger(NOTARY)
     transactions = [envelope(ledger.request(create(0, ORG)), Ask(kind="unspent", subject=bytes(36))), b"garbage"]
@@ -129,7 +192,7 @@ def test_a_block_gives_results_events_and_the_root_that_info_tells_after_its_com
     assert isinstance(done, Done)
     assert isinstance(said, Said)
     events = [(e.type, e.attributes[0].value) for e in good.events]
-    assert events == [("asked", ORG.id.hex()), ("accepted", done.id.hex())]
+    assert events == [("asked", ORG.id.hex())]
     assert (bad.code, codec.decode(bad.data, Outcome)) == (1, Outcome(refused="codec.malformed"))
     assert json.loads(bad.log)["code"] == "codec.malformed"
 

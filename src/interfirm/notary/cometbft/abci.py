@@ -1,14 +1,17 @@
 """The application at the engine's socket: ABCI 2.0, messages of protobuf with their length before them (uvarint).
 
-The engine opens four connections. On each, requests are answered in their order, as many as have arrived at a time, and
-written at once. All of it runs in one thread, so the application sees one request at a time.
+The engine opens four connections. On each, requests are answered in their order; the connections take turns. All
+answers are made in one thread, so the application sees one request at a time, while another goes on reading: an engine
+whose requests are not read keeps a processor busy with trying to send them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +26,14 @@ from interfirm.notary.cometbft.query import answer_query
 from interfirm.notary.cometbft.types import Result, Snapshot
 from interfirm.notary.evidence.types import Misconduct
 from interfirm.notary.governance.epochs import LACKING
-from interfirm.notary.types import Done, Refused
+from interfirm.notary.types import Refused
 
 FRAME_BYTES_MAX = 104_857_600
 """The largest message that the engine itself sends or takes."""
+READ_AHEAD_BYTES_MAX = 32 * 1024 * 1024
+"""How much of a connection's requests may wait for their answers before no more of them are read."""
+TURN_BYTES = 64 * 1024
+"""How much of a connection's requests is answered in one turn, if it is not a single one."""
 VERSION = 1
 """The version of the application's rules; a new one changes answers or roots."""
 CODESPACE = "interfirm"
@@ -197,7 +204,10 @@ class Engine:
 
 
 def write_finalized(finalized: Finalized, found: Any) -> None:
-    """A judged block as the engine wants it: a result for each transaction, and events to search by."""
+    """A judged block as the engine wants it: a result for each transaction, and one event to search by who asked.
+
+    Acceptances are found in the state, by their ids; an event for each would cost the engine more than all else.
+    """
     found.app_hash = finalized.app_hash
     for key, power in finalized.validators:
         found.validator_updates.add(power=power).pub_key.ed25519 = key
@@ -220,9 +230,6 @@ def _write_result(result: Result, found: Any) -> None:
         found.log = json.dumps(refused)
     if result.by:
         found.events.add(type="asked").attributes.add(key="by", value=result.by.hex(), index=True)
-    for answer in result.answers:
-        if isinstance(answer, Done):
-            found.events.add(type="accepted").attributes.add(key="id", value=answer.id.hex(), index=True)
 
 
 def _misconduct(found: Any) -> Misconduct:
@@ -235,11 +242,14 @@ def _instant(time: Any) -> Instant:
 
 
 class Connection(asyncio.Protocol):
-    """One of the engine's connections: frames in, frames out."""
+    """One of the engine's connections: frames in, frames out; `worker` has the one thread that makes answers."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, worker: Executor) -> None:
+        self._engine, self._worker = engine, worker
         self._buffer = bytearray()
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._is_answering = self._is_paused = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -248,7 +258,7 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment] # uvloop's is one without being a subclass
 
     def data_received(self, data: bytes) -> None:
-        """Answer every whole request that has arrived."""
+        """Have every whole request answered that has arrived."""
         self._buffer += data
         try:
             frames, used = split_frames(self._buffer)
@@ -257,10 +267,44 @@ class Connection(asyncio.Protocol):
             self._close()
             return
         if frames:
-            answers = b"".join(frame(self._engine.answer(each).SerializeToString()) for each in frames)
             del self._buffer[:used]
-            if self._transport is not None:
-                self._transport.write(answers)
+            self._waiting += frames
+            self._waiting_bytes += used
+            self._read_or_not()
+            self._take_turn()
+
+    def _read_or_not(self) -> None:
+        """Read no more while too much waits, until all of it is answered."""
+        too_much = self._waiting_bytes > READ_AHEAD_BYTES_MAX
+        if self._transport is not None and too_much != self._is_paused:
+            self._is_paused = too_much
+            (self._transport.pause_reading if too_much else self._transport.resume_reading)()
+
+    def _take_turn(self) -> None:
+        """Hand the next requests over, unless the last ones are still there: so every connection has its turn."""
+        if self._is_answering or not self._waiting or self._transport is None:
+            return
+        turn, size = [self._waiting.popleft()], 0
+        while self._waiting and (size := size + len(turn[-1])) < TURN_BYTES:
+            turn.append(self._waiting.popleft())
+        self._is_answering = True
+        made = asyncio.get_running_loop().run_in_executor(self._worker, self._answer, turn)
+        made.add_done_callback(self._answered)
+
+    def _answer(self, turn: Sequence[bytes]) -> bytes:
+        return b"".join(frame(self._engine.answer(each).SerializeToString()) for each in turn)
+
+    def _answered(self, made: asyncio.Future[bytes]) -> None:
+        self._is_answering = False
+        if made.exception() is not None:
+            _log.error("cluster.failed", exc_info=made.exception())
+            self._close()
+        elif self._transport is not None:
+            self._transport.write(made.result())
+            if not self._waiting:
+                self._waiting_bytes = 0
+                self._read_or_not()
+            self._take_turn()
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -305,10 +349,10 @@ def frame(data: bytes) -> bytes:
     return bytes(head) + data
 
 
-async def serve(engine: Engine, path: Path) -> asyncio.AbstractServer:
-    """Listen for an engine on a local socket, which only this user may open."""
+async def serve(engine: Engine, path: Path, worker: Executor) -> asyncio.AbstractServer:
+    """Listen for an engine on a local socket, which only this user may open; `worker` has one thread."""
     path.unlink(missing_ok=True)
     loop = asyncio.get_running_loop()
-    server = await loop.create_unix_server(lambda: Connection(engine), str(path))
+    server = await loop.create_unix_server(lambda: Connection(engine, worker), str(path))
     path.chmod(0o600)
     return server
