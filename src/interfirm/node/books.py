@@ -19,24 +19,16 @@ from interfirm.contracts import interpreter, types
 from interfirm.contracts.packages import Engine
 from interfirm.contracts.types import Action, Command, ContractRef, Create, Exercise, walk
 from interfirm.ledger import builder, tree
-from interfirm.ledger.authority import history_needed, tops_of
+from interfirm.ledger.authority import tops_of
 from interfirm.ledger.builder import Draft
 from interfirm.ledger.history import (
-    History,
-    HistoryItem,
-    history_of,
-    history_to,
-    lowest_view,
     narrowed,
-    needed,
-    verify_history,
 )
 from interfirm.ledger.moves import place_of
 from interfirm.ledger.receipts.types import Anchor
 from interfirm.ledger.receipts.verify import verify_receipt
 from interfirm.ledger.seals import Agree, check_seals, committed, make_seals, merged, open_seals
 from interfirm.ledger.types import (
-    ConsumeEntry,
     Contract,
     CreateEntry,
     Disclosure,
@@ -45,10 +37,11 @@ from interfirm.ledger.types import (
     View,
 )
 from interfirm.ledger.verification import Verified, names_from, verify_built, verify_view
-from interfirm.node.moves import EARLY, Moves, Way, step_of
+from interfirm.node.histories import Histories
+from interfirm.node.moves import Moves, step_of
+from interfirm.node.records import Records
 from interfirm.node.shown import is_shown
 from interfirm.node.vault.turn import Turn
-from interfirm.node.vault.types import StoredContract, StoredTransaction, TransactionStatus
 from interfirm.notary.requests import request_of
 from interfirm.notary.types import Notarise, NotariseWhole
 from interfirm.notary.uniqueness.machine import consumer_hash
@@ -90,8 +83,6 @@ class Plan(Value, frozen=True):
 DISCLOSURES_KEPT_MAX = 4_096
 """Contracts kept in memory as others are shown them; a flow asks for the same one several times."""
 _DISCLOSED = "disclosed"
-_GIVEN = "history-given"
-_ITEMS, _ITEM_OF = "history-items", "history-item-of"
 
 
 class Books:
@@ -107,6 +98,8 @@ class Books:
         self.directory = directory
         self.network = network
         self.moves = Moves(self)
+        self.records = Records(self)
+        self.histories = Histories(self)
         self._receipts: dict[bytes, bytes] = {}
         self._disclosures: dict[ContractRef, Disclosure] = {}
         self._recorded: dict[ContractRef, Disclosure] = {}
@@ -164,11 +157,17 @@ class Books:
             moves=moves,
         )
 
+    def described(self, turn: Turn, ref: ContractRef) -> Create:
+        """Who is bound by, sees and confirms a contract that is held."""
+        held = self.disclosure(turn, ref)
+        return interpreter.describe(self.engine, held.template, held.payload, index=held.origin.index)
+
     def remembered(self, ref: ContractRef) -> Disclosure | None:
         """A contract that was recorded by this program, if it is still at hand."""
         return self._recorded.get(ref)
 
-    def _remember(self, verified: Verified, refs: Iterable[ContractRef], receipt: bytes) -> None:
+    def remember(self, verified: Verified, refs: Iterable[ContractRef], receipt: bytes) -> None:
+        """Have contracts at hand that were just recorded."""
         if len(self._recorded) >= DISCLOSURES_KEPT_MAX:
             self._recorded.clear()
         for ref in refs:
@@ -285,11 +284,11 @@ class Books:
         good = [view for view in views if self._leads_to(turn, view, consumer)]
         if not good:
             return None
-        return verify_view(merged(good), engine=self.engine, world=self.world(turn), network=self.network)
+        return self.verified(turn, merged(good))
 
     def _leads_to(self, turn: Turn, view: View, consumer: bytes) -> bool:
         try:
-            verified = verify_view(view, engine=self.engine, world=self.world(turn), network=self.network)
+            verified = self.verified(turn, view)
         except Refusal:  # junk that a dishonest builder added beside what is true
             return False
         return consumer_hash(verified.id) == consumer
@@ -320,18 +319,6 @@ class Books:
             return whole.view
         return builder.view_from(whole, whole.roots, self._inputs(turn, whole, whole.roots))
 
-    def history_behind(self, turn: Turn, whole: Draft | Verified) -> History:
-        """How the inputs of a transaction were made whose signatories do not sign it, for who knows nothing of it."""
-        if isinstance(whole, Verified):
-            wanted = needed(whole, whole.tops)
-        else:
-            scopes = {opening.line.identity: frozenset(opening.line.scope) for opening in whole.lines}
-            wanted = [self.disclosure(turn, ref).origin for ref in history_needed(whole.roots, scopes)]
-        return history_to(
-            wanted, find=lambda ref: self._history_item(turn, ref), engine=self.engine, world=self.world(turn),
-            network=self.network,
-        )  # fmt: skip
-
     def own_view(self, turn: Turn, draft: Draft) -> Verified:
         """What this organisation sees of its own draft."""
         me = self.keys.identity
@@ -342,7 +329,7 @@ class Books:
 
     def view_for(self, turn: Turn, own: View, party: bytes) -> View | None:
         """The part of a held view that the party may see, or None where it may see nothing of it."""
-        verified = verify_view(own, engine=self.engine, world=self.world(turn), network=self.network)
+        verified = self.verified(turn, own)
         tops = tops_of(party, verified.tops, verified.scopes.keys())
         return narrowed(verified, tops) if tops else None
 
@@ -351,6 +338,10 @@ class Books:
     def world(self, turn: Turn) -> _World:
         """What this organisation can vouch for when it verifies a view."""
         return _World(self, turn)
+
+    def verified(self, turn: Turn, view: View) -> Verified:
+        """A view that holds by what this organisation knows; raises as `verify_view`."""
+        return verify_view(view, engine=self.engine, world=self.world(turn), network=self.network)
 
     def claim_output(self, owner: bytes, alpha: bytes, proof: bytes) -> bytes:
         """The VRF output of a claim by its owner's registered key."""
@@ -380,184 +371,6 @@ class Books:
         if len(self._receipts) > 10_000:
             self._receipts.clear()
         self._receipts[name] = transaction
-
-    # recording ----------------------------------------------------------------------------------------------------
-
-    def record(self, turn: Turn, verified: Verified, receipt: bytes, *, flow: str, now_ms: int) -> list[ContractRef]:
-        """Write a notarised view: transaction, contracts made and ended; returns the refs of contracts made.
-
-        Recording twice is harmless. Only contracts of which this organisation is a stakeholder enter its vault.
-        """
-        self.check_receipt(receipt, verified.id, verified.view.header.notary)
-        stored = turn.transaction(verified.id)
-        if stored is None:
-            turn.add_transaction(self.stored(verified, receipt=receipt, status="notarised", flow=flow, now_ms=now_ms))
-        elif stored.status != "notarised":
-            turn.set_transaction_status(verified.id, "notarised", receipt=receipt, time_ms=now_ms)
-        else:
-            return [ContractRef(verified.id, index) for index in verified.created]
-        found = [self._create(turn, verified, index, now_ms) for index in verified.created]
-        self._consume(turn, verified, now_ms)
-        made = [ref for ref in found if ref is not None]
-        self._remember(verified, made, receipt)
-        return made
-
-    def stored(
-        self, verified: Verified, *, receipt: bytes, status: TransactionStatus, flow: str, now_ms: int
-    ) -> StoredTransaction:
-        """A verified view as the vault keeps it."""
-        return StoredTransaction(
-            id=verified.id,
-            view=codec.encode(verified.view),
-            skeleton=codec.encode(verified.skeleton),
-            receipt=receipt,
-            status=status,
-            notary=verified.view.header.notary,
-            flow=flow,
-            height=0,
-            time_ms=now_ms,
-        )
-
-    def _create(self, turn: Turn, verified: Verified, index: int, now_ms: int) -> ContractRef | None:
-        contract = verified.created[index]
-        action = contract.action
-        assert isinstance(action, Create)
-        if self.keys.identity not in action.informees:
-            return None
-        ref = ContractRef(verified.id, index)
-        turn.add_contract(
-            StoredContract(
-                ref=ref,
-                template=action.template,
-                payload=action.payload,
-                payload_seed=contract.payload_seed,
-                confirmers_salt=contract.confirmers_salt,
-                entry=codec.encode(contract.entry),
-                notary=verified.view.header.notary,
-                status="active",
-                consumer=None,
-                signatories=action.signatories,
-                observers=action.observers,
-                known_valid=True,
-                time_ms=now_ms,
-            )
-        )
-        self.catch_up(turn, ref, now_ms)
-        return ref
-
-    def catch_up(self, turn: Turn, ref: ContractRef, now_ms: int) -> None:
-        """What was heard of a contract before it was known itself: its end, or its way to another notary."""
-        early = turn.blob_get(EARLY, codec.encode(ref))
-        if early is None:
-            self.moves.catch_up(turn, ref, now_ms)
-            return
-        turn.blob_delete(EARLY, codec.encode(ref))
-        turn.consume(ref, early)
-
-    def bound_unasked(self, turn: Turn, verified: Verified, ref: ContractRef) -> bool:
-        """Whether a contract made here is active, binds this organisation, and may end without its signature."""
-        action = verified.created[ref.index].action
-        assert isinstance(action, Create)
-        return self._ends_unasked(action) and self._is_active(turn, ref)
-
-    def bound_unasked_there(self, turn: Turn, ref: ContractRef) -> bool:
-        """`bound_unasked` of a contract that moved here."""
-        return self._ends_unasked(self.described(turn, ref)) and self._is_active(turn, ref)
-
-    def _ends_unasked(self, action: Create) -> bool:
-        me, confirmers = self.keys.identity, action.confirmers
-        return me in action.signatories and (me not in confirmers.parties or bool(confirmers.fallback))
-
-    def _is_active(self, turn: Turn, ref: ContractRef) -> bool:
-        stored = turn.contract(ref)
-        return stored is not None and stored.status == "active"
-
-    def described(self, turn: Turn, ref: ContractRef) -> Create:
-        """Who is bound by, sees and confirms a contract that is held."""
-        held = self.disclosure(turn, ref)
-        return interpreter.describe(self.engine, held.template, held.payload, index=held.origin.index)
-
-    def _consume(self, turn: Turn, verified: Verified, now_ms: int) -> None:
-        me = self.keys.identity
-        for node in verified.nodes:
-            action = node.action
-            if not isinstance(node.entry, ConsumeEntry) or not isinstance(action, Exercise):
-                continue
-            ref = ContractRef(node.entry.ref.transaction or verified.id, node.entry.ref.index)
-            if turn.has_contract(ref):
-                turn.consume(ref, verified.id)
-            elif me in action.signatories or me in action.observers:
-                # two submitters' deliveries have no order between them: the end may be known before the beginning
-                turn.blob_put(EARLY, codec.encode(ref), verified.id)
-                held = verified.inputs.get(ref)
-                if held is not None and held.moves:
-                    self.moves.follow(turn, Way(made=held.origin, moves=held.moves), now_ms)
-
-    # history ------------------------------------------------------------------------------------------------------
-
-    def history_for(self, turn: Turn, draft: Draft, party: bytes, *, all_of_it: bool = False) -> History:
-        """The ancestors that the party needs for its view of a draft and lacks; remembers what was given to whom."""
-        scopes = {opening.line.identity: frozenset(opening.line.scope) for opening in draft.lines}
-        wanted = [self.disclosure(turn, ref).origin for ref in history_needed(draft.tops[party], scopes)]
-        return self._history(turn, wanted, party, all_of_it=all_of_it)
-
-    def history(self, turn: Turn, view: View, party: bytes) -> History:
-        """All ancestors that the party needs for a view."""
-        shown = verify_view(view, engine=self.engine, world=self.world(turn), network=self.network)
-        return self._history(turn, needed(shown, shown.tops), party, all_of_it=True)
-
-    def _history(self, turn: Turn, wanted: Sequence[ContractRef], party: bytes, *, all_of_it: bool) -> History:
-        given: set[ContractRef] = set()
-
-        def find(ref: ContractRef) -> HistoryItem | None:
-            if not all_of_it and turn.blob_get(_GIVEN, party + codec.encode(ref)) is not None:
-                return None
-            given.add(ref)
-            return self._history_item(turn, ref)
-
-        found = history_to(wanted, find=find, engine=self.engine, world=self.world(turn), network=self.network)
-        for ref in given:
-            turn.blob_put(_GIVEN, party + codec.encode(ref), b"")
-        return found
-
-    def history_of_contract(self, turn: Turn, ref: ContractRef) -> History:
-        """How a contract was made, and what that rests on, for somebody without it; empty where it is not held here."""
-        if not self._holds_history(turn, ref):
-            return ()
-        item = self._history_item(turn, ref)
-        verified = verify_view(item.view, engine=self.engine, world=self.world(turn), network=self.network)
-        made = HistoryItem(view=lowest_view(verified, ref.index), receipt=item.receipt)
-        earlier = history_of(
-            made.view, find=lambda each: self._history_item(turn, each), engine=self.engine, world=self.world(turn),
-            network=self.network,
-        )  # fmt: skip
-        return (*earlier, made)
-
-    def _holds_history(self, turn: Turn, ref: ContractRef) -> bool:
-        return turn.blob_get(_ITEM_OF, codec.encode(ref)) is not None or turn.contract(ref) is not None
-
-    def _history_item(self, turn: Turn, ref: ContractRef) -> HistoryItem:
-        name = turn.blob_get(_ITEM_OF, codec.encode(ref))
-        data = None if name is None else turn.blob_get(_ITEMS, name)
-        if data is not None:
-            return codec.decode(data, HistoryItem)
-        stored = turn.transaction(ref.transaction or b"")
-        if stored is None or not stored.receipt:
-            raise Refusal("ledger.history", "the history of an input is not in the vault", index=ref.index)
-        return HistoryItem(view=codec.decode(stored.view, View), receipt=stored.receipt)
-
-    def keep_history(self, turn: Turn, history: History) -> None:
-        """Verify ancestors that somebody gave, and keep them: for later views, and to be given on.
-
-        Raises Refusal as `verify_history` does; what was verified before that stays.
-        """
-        for item in history:
-            made = verify_history((item,), engine=self.engine, world=self.world(turn), network=self.network)
-            data = codec.encode(item)
-            name = digest("history item", data)
-            turn.blob_put(_ITEMS, name, data)
-            for ref in sorted(made):
-                turn.blob_put(_ITEM_OF, codec.encode(ref), name)
 
 
 class _World:
@@ -592,7 +405,7 @@ class _World:
         stored = self._turn.contract(ref)
         if stored is not None and stored.known_valid:
             return True
-        return self._turn.blob_get(_ITEM_OF, codec.encode(ref)) is not None
+        return self._books.histories.holds(self._turn, ref)
 
 
 def _payload(contract: Contract) -> types.Plain:

@@ -126,7 +126,7 @@ class Moves:
                 ref=arrived, origin=held.created_as, notary=terms.to, status="active", consumer=None, time_ms=now_ms
             )
             turn.add_contract(there)
-            books.catch_up(turn, arrived, now_ms)
+            books.records.catch_up(turn, arrived, now_ms)
         return arrived
 
     def undone(self, turn: Turn, terms: Terms) -> None:

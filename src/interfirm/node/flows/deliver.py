@@ -107,7 +107,7 @@ def _history(ctx: Context, transaction: bytes, peer: bytes) -> History:
     view = None if stored is None else books.view_for(ctx.turn, codec.decode(stored.view, View), peer)
     if view is None:
         raise Refusal("flow.not-entitled", "the peer sees nothing of such a transaction")
-    return books.history(ctx.turn, view, peer)
+    return books.histories.for_view(ctx.turn, view, peer)
 
 
 async def _answer(ctx: Context, peer: bytes, flow: str, question: Any, kind: type[T]) -> T:
@@ -138,7 +138,7 @@ async def share(ctx: Context, arguments: bytes) -> int:
     services: Services = ctx.services
     books = services.books
     disclosures = tuple(books.disclosure(ctx.turn, ref) for ref in asked.refs)
-    history = tuple(item for ref in asked.refs for item in books.history_of_contract(ctx.turn, ref))
+    history = tuple(item for ref in asked.refs for item in books.histories.of_contract(ctx.turn, ref))
     with ctx.step(f"Share with {services.name_of(asked.to)}"):
         await _answer(ctx, asked.to, "take-shared", Shared(disclosures=disclosures, history=history), Taken)
     return len(disclosures)
@@ -161,7 +161,7 @@ async def take_shared(ctx: Context, arguments: bytes) -> int:
 
 def _keep(ctx: Context, shared: Shared) -> None:
     books: Books = ctx.services.books
-    books.keep_history(ctx.turn, shared.history)
+    books.histories.keep(ctx.turn, shared.history)
     for disclosure in shared.disclosures:
         books.check_disclosed(disclosure)
         books.keep_disclosed(ctx.turn, disclosure)
@@ -235,7 +235,7 @@ def _page(ctx: Context, after: bytes, peer: bytes) -> TransactionsGiven:
             continue
         view = books.view_for(ctx.turn, codec.decode(stored.view, View), peer)
         if view is not None:
-            history = books.history(ctx.turn, view, peer)
+            history = books.histories.for_view(ctx.turn, view, peer)
             deliveries.append(Delivery(transaction=stored.id, view=view, history=history, receipt=stored.receipt))
     return TransactionsGiven(deliveries=tuple(deliveries), after=page[-1].id if len(page) == PAGE else b"")
 

@@ -322,14 +322,15 @@ class Deal:
 
     def _proposal(self, party: bytes, signatures: tuple[TransactionSignature, ...] = ()) -> Proposal:
         view = self.books.view(self.ctx.turn, self.draft, party)
+        history = self.books.histories.for_draft(self.ctx.turn, self.draft, party)
         return Proposal(
-            transaction=self.draft.id, view=view, history=self.books.history_for(self.ctx.turn, self.draft, party),
+            transaction=self.draft.id, view=view, history=history,
             privates=privates_for(self.ctx, self.draft, party), note=self.note, seals=self.seals,
             signatures=signatures,
         )  # fmt: skip
 
     def _given(self, party: bytes) -> Given:
-        return Given(history=self.books.history_for(self.ctx.turn, self.draft, party, all_of_it=True))
+        return Given(history=self.books.histories.for_draft(self.ctx.turn, self.draft, party, all_of_it=True))
 
     def _checked(self, signature: TransactionSignature, party: bytes) -> TransactionSignature:
         if signature.identity != party:
@@ -364,7 +365,7 @@ async def _distribute(ctx: Context, draft: Draft, seals: bytes, receipt: bytes) 
             continue
         view = books.view(ctx.turn, draft, party)
         delivery = Delivery(
-            transaction=draft.id, view=view, history=books.history_for(ctx.turn, draft, party), receipt=receipt,
+            transaction=draft.id, view=view, history=books.histories.for_draft(ctx.turn, draft, party), receipt=receipt,
             privates=privates_for(ctx, draft, party), seals=seals,
         )  # fmt: skip
         await ctx.open(party, "take-delivery").send(delivery)

@@ -43,7 +43,7 @@ async def accepted(
     except Refusal as refusal:
         if refusal.code != "ledger.history" or not isinstance(request, NotariseWhole):
             raise
-        full = request.replace(history=books.history_behind(ctx.turn, whole))
+        full = request.replace(history=books.histories.behind(ctx.turn, whole))
         answer = read_answer(await ctx.notary(header.notary, full))
     books.check_receipt(answer.receipt, whole.id, header.notary)
     return answer.receipt

@@ -217,7 +217,7 @@ def watch(ctx: Context, refs: list[ContractRef]) -> None:
     """Of contracts that arrived and bind this organisation without asking it, the new notary is asked to tell."""
     services: Services = ctx.services
     for ref in refs:
-        if services.books.bound_unasked_there(ctx.turn, ref):
+        if services.books.records.bound_unasked_there(ctx.turn, ref):
             held = ctx.turn.contract(ref)
             assert held is not None
             watched = msgspec.msgpack.encode(WatchedContracts(notary=held.notary, refs=(ref,)))

@@ -111,7 +111,7 @@ async def _verified(ctx: Context, talk: Session, proposal: Proposal) -> Verified
 def verified_view(ctx: Context, view: View, transaction: bytes, history: tuple[Notarised, ...]) -> Verified:
     """A view verified with the history that came with it, which is kept: it will not be sent again."""
     books: Books = ctx.services.books
-    books.keep_history(ctx.turn, history)
+    books.histories.keep(ctx.turn, history)
     return verify_view(
         view, engine=books.engine, world=books.world(ctx.turn), network=books.network, transaction=transaction
     )
@@ -163,7 +163,7 @@ def _sign(ctx: Context, services: Services, verified: Verified, proposal: Propos
     books = services.books
     services.keep_privates(ctx.turn, proposal.privates)
     if ctx.turn.transaction(verified.id) is None:
-        stored = books.stored(verified, receipt=b"", status="signed", flow=ctx.flow, now_ms=ctx.now_ms)
+        stored = books.records.stored(verified, receipt=b"", status="signed", flow=ctx.flow, now_ms=ctx.now_ms)
         ctx.turn.add_transaction(stored)
     return signing.sign(books.keys.signer, books.keys.identity, verified.id)
 
@@ -243,9 +243,9 @@ def record(ctx: Context, verified: Verified, receipt: bytes) -> None:
     """
     services: Services = ctx.services
     books: Books = services.books
-    made = books.record(ctx.turn, verified, receipt, flow=ctx.flow, now_ms=ctx.now_ms)
+    made = books.records.add(ctx.turn, verified, receipt, flow=ctx.flow, now_ms=ctx.now_ms)
     services.recorded(ctx.turn, verified, made, ctx.now_ms)
-    unasked = tuple(ref for ref in made if books.bound_unasked(ctx.turn, verified, ref))
+    unasked = tuple(ref for ref in made if books.records.bound_unasked(ctx.turn, verified, ref))
     if unasked:
         watched = msgspec.msgpack.encode(WatchedContracts(notary=verified.view.header.notary, refs=unasked))
         services.start_flow(AskedFlow(id=f"watch-{verified.id.hex()}", kind="watch-contracts", arguments=watched))
