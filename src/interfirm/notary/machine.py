@@ -196,7 +196,9 @@ class _Judge:
         return done
 
     def _accuse(self, request: Accuse) -> Done:
-        name, operator = evidence.accuse(request, self.state, self.genesis.founding, self.height)
+        name, operator = evidence.accuse(
+            request, self.state, self.genesis.founding, self.height, now_ms=self.abroad_ms
+        )  # fmt: skip
         epochs.expelled(operator, self.state)
         return self._done(name)
 

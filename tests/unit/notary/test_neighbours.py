@@ -17,6 +17,7 @@ from tests.support.chains import (
     members,
     outcome,
     result_leaf,
+    sign,
 )
 
 from interfirm.base import codec
@@ -24,20 +25,24 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.logtree import Frontier
 from interfirm.base.time import Instant
+from interfirm.contracts.types import ContractRef
+from interfirm.ledger.moves import import_id, lock_id
 from interfirm.ledger.receipts.chain import LightBlock
 from interfirm.ledger.receipts.cometbft import ClusterReceipt, InResult, without_known
 from interfirm.ledger.receipts.light import trusted_block
 from interfirm.ledger.receipts.types import Anchor, Trusted
 from interfirm.notary.abroad import Anchors, Believing
+from interfirm.notary.evidence.types import Accuse, TwoBlocks
 from interfirm.notary.governance.types import ForgetNotary, SetParameter, TrustNotary
 from interfirm.notary.neighbours import types
 from interfirm.notary.neighbours.machine import neighbour_of
 from interfirm.notary.neighbours.types import Renew
 from interfirm.notary.solo import receipts
-from interfirm.notary.types import Done, Said
+from interfirm.notary.types import Done, Finish, Import, Said, Unlock, ref_key
 
 from .councils import Council
-from .notaries import NOW, A, B, Notary
+from .notaries import HOUR_MS, NOW, A, B, Ledger, Notary, lock_request
+from .notaries import made as made_here
 
 START_MS = START_NS // 1_000_000
 MINUTES_15 = PERIOD_MS // 4 // 1000
@@ -313,3 +318,130 @@ def test_headers_that_count_no_more_are_dropped() -> None:
     heights = [each.height for each in kept(long.council).renewed]
     assert heights == sorted(heights)
     assert len(heights) <= 5
+
+
+# a chain that forked --------------------------------------------------------------------------------------------------
+
+
+def fork(made: Notarised, *, at: int = 2, walk: tuple[int, ...] = ()) -> TwoBlocks:
+    """The chain's own block of a height, and another one of that height that its validators signed."""
+    block = made.chain.at(at)
+    other = sign(block.header.replace(data=hashed("another history")), block.validators)
+    return TwoBlocks(notary=NOTARY, walk=tuple(made.chain.at(each) for each in walk), first=block, second=other)
+
+
+def test_a_cluster_that_signed_two_blocks_of_one_height_is_believed_no_more(
+    council: Council, made: Notarised
+) -> None:  # fmt: skip
+    trusting(council, made.anchor)
+    council.now = Instant(START_MS + 60_000)
+    found = fork(made)
+    done = council.done(Accuse(evidence=found))
+    assert code(abroad(council).receipt, NOTARY, codec.encode(made.receipt())) == "notary.two-faced"
+    assert council.says("conviction", done.id).answer == ["two-blocks", NOTARY, council.height - 1, 0]
+    other_way = found.replace(first=found.second, second=found.first)
+    assert council.done(Accuse(evidence=other_way)).id == done.id
+
+
+def test_headers_between_lead_to_the_fork(council: Council, made: Notarised) -> None:
+    trusting(council, made.anchor)
+    council.now = Instant(START_MS + 60_000)
+    council.done(Accuse(evidence=fork(made, at=3, walk=(1, 2))))
+
+
+def test_what_proves_no_fork_convicts_nobody(council: Council, made: Notarised) -> None:
+    assert council.refused(Accuse(evidence=fork(made))).code == "evidence.unknown"
+    trusting(council, made.anchor)
+    council.now = Instant(START_MS + 60_000)
+    good = fork(made)
+    strangers = MadeChain(members(range(7, 14))).grown(2).at(2)
+    few = good.second.commit.replace(votes=(*good.second.commit.votes[:4], None, None, None))
+    for changed, expected in (
+        (good.replace(second=good.first), "evidence.blocks"),
+        (good.replace(second=made.chain.at(1)), "evidence.blocks"),
+        (good.replace(second=strangers), "receipt.trust"),
+        (good.replace(second=good.second.replace(commit=few)), "receipt.power"),
+    ):
+        assert council.refused(Accuse(evidence=changed)).code == expected
+    council.now = Instant(START_MS + PERIOD_MS)
+    assert council.refused(Accuse(evidence=good)).code == "receipt.expired", "who left may have lost old keys"
+
+
+def test_a_solo_notary_signs_no_blocks(council: Council, made: Notarised) -> None:
+    solo = Notary("another")
+    trusting(council, solo.anchor)
+    assert council.refused(Accuse(evidence=fork(made).replace(notary=solo.id))).code == "evidence.blocks"
+
+
+# moves between clusters -----------------------------------------------------------------------------------------------
+
+
+def accepted_there(*names: bytes) -> MadeChain:
+    """The other cluster's chain, on which a block accepted these."""
+    chain = MadeChain(members(range(7))).grown(1)
+    chain.grow(results=[result_leaf(outcome(*names, height=2))])
+    return chain.grown(1)
+
+
+def receipt_of(name: bytes, chain: MadeChain) -> bytes:
+    shown = InResult(
+        index=0, count=1, path=(), code=0, gas_wanted=0, gas_used=0, data=outcome(name, height=2)
+    )  # fmt: skip
+    walk = without_known((chain.at(3),), chain.anchor.trusted)
+    return codec.encode(ClusterReceipt(transaction=name, shown=shown, walk=walk))
+
+
+UNTIL = NOW.plus_ms(HOUR_MS)
+COMMITMENT = digest("commitment")
+
+
+def coming(council: Council) -> tuple[Import, bytes]:
+    """The import of a contract that the other cluster has locked for this one, and its lock id."""
+    ref, nonce = ContractRef(digest("there"), 0), digest("nonce")
+    name = lock_id(NOTARY, ref, council.id, UNTIL, nonce, COMMITMENT)
+    receipt = receipt_of(name, accepted_there(name))
+    return Import(origin=NOTARY, ref=ref, until=UNTIL, nonce=nonce, commitment=COMMITMENT, receipt=receipt), name
+
+
+def test_a_contract_comes_from_a_cluster_that_is_believed_alone(council: Council) -> None:
+    council.now = Instant(START_MS + 60_000)
+    request, name = coming(council)
+    trusting(council, accepted_there().anchor)
+    other, _ = coming(Council("another"))
+    assert council.refused(request.replace(receipt=other.receipt)).code == "move.receipt"
+    council.applied(ForgetNotary(notary=NOTARY))
+    assert council.refused(request).code == "notary.stranger"
+    trusting(council, accepted_there().anchor)
+    council.done(request)
+    assert council.says("unspent", ref_key(ContractRef(name, 0))).answer is True
+
+
+def going(council: Council) -> tuple[ContractRef, bytes]:
+    """A contract here that is locked for the other cluster, and the lock id."""
+    trusting(council.with_orgs(), accepted_there().anchor)
+    ledger = Ledger(council.id)
+    ref = made_here(council, ledger, A)
+    return ref, council.done(lock_request(council, ledger, ref, A, to=NOTARY, until=UNTIL)).id
+
+
+def test_a_lock_ends_by_the_receipt_of_the_cluster_that_imported(council: Council) -> None:
+    ref, lock = going(council)
+    council.now = Instant(START_MS + 60_000)
+    chain = accepted_there(import_id(lock))
+    assert council.refused(Finish(lock=lock, receipt=receipt_of(lock, accepted_there(lock)))).code == "move.receipt"
+    council.done(Finish(lock=lock, receipt=receipt_of(import_id(lock), chain)))
+    assert council.says("consumer", ref_key(ref)).answer is not None
+
+
+def test_a_lock_is_undone_by_a_proof_of_the_state_of_the_cluster_that_did_not_import(council: Council) -> None:
+    ref, lock = going(council)
+    council.now = Instant(START_MS + 60_000)
+    for time_ms, taken, expected in (
+        (UNTIL.ms - 1, {}, "move.statement"), (UNTIL.ms, {("imports", lock): council.id}, "move.statement"),
+        (UNTIL.ms, {}, None),
+    ):  # fmt: skip
+        state = Kept({("imports", hashed("another")): hashed("origin"), **taken}, time_ms=time_ms)
+        statement = codec.encode(state.proof("imported", "imports", lock))
+        answer = council.ask(Unlock(lock=lock, statement=statement))
+        assert getattr(answer, "code", None) == expected
+    assert council.says("unspent", ref_key(ref)).answer is True

@@ -1,7 +1,7 @@
 """Double signing: the proof is checked, and who is convicted loses votes and bond, or is not believed any more.
 
-What convicts a validator takes effect at once. A solo notary that signed two histories is no validator here: its words
-are refused from then on, and what it has paid in is burned.
+What convicts a validator takes effect at once. A notary that signed two histories, solo or a cluster, is no validator
+here: its words are refused from then on, and what a solo one's keeper has paid in is burned.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.signatures import PublicKey, Scheme
 from interfirm.base.values import Wire
+from interfirm.ledger.receipts.cometbft import carry
 from interfirm.ledger.receipts.cose import verify_tree_head
 from interfirm.ledger.receipts.protobuf import (
     bytes_field,
@@ -20,8 +21,8 @@ from interfirm.ledger.receipts.protobuf import (
     number_field,
     timestamp,
 )
-from interfirm.ledger.receipts.types import NotaryAnchor
-from interfirm.notary.evidence.types import Accuse, Misconduct, SignedBlock, TwoHeads, TwoVotes
+from interfirm.ledger.receipts.types import Anchor, ClusterAnchor, NotaryAnchor
+from interfirm.notary.evidence.types import Accuse, Misconduct, SignedBlock, TwoBlocks, TwoHeads, TwoVotes
 from interfirm.notary.fees import machine as fees
 from interfirm.notary.governance.types import Founding
 from interfirm.notary.neighbours import machine as neighbours
@@ -29,7 +30,7 @@ from interfirm.notary.state import EVIDENCE, REGISTRY, Overlay
 from interfirm.notary.types import Genesis, Store
 from interfirm.notary.validators import machine as validators
 
-VOTES, HEADS = "two-votes", "two-heads"
+VOTES, HEADS, BLOCKS = "two-votes", "two-heads", "two-blocks"
 
 
 class Conviction(Wire, frozen=True):
@@ -46,14 +47,19 @@ def accusation_id(request: Accuse) -> bytes:
     evidence = request.evidence
     if isinstance(evidence, TwoHeads):
         return digest(HEADS, evidence.genesis, sorted((evidence.first, evidence.second)))
+    if isinstance(evidence, TwoBlocks):
+        return digest(BLOCKS, evidence.notary, sorted((evidence.first.header.hash, evidence.second.header.hash)))
     halves = sorted((codec.encode(evidence.first), codec.encode(evidence.second)))
     return digest(VOTES, evidence.key, evidence.kind, evidence.height, evidence.round, halves)
 
 
-def accuse(request: Accuse, state: Overlay, founding: Founding, height: int) -> tuple[bytes, bytes | None]:
+def accuse(
+    request: Accuse, state: Overlay, founding: Founding, height: int, *, now_ms: int | None
+) -> tuple[bytes, bytes | None]:  # fmt: skip
     """Judge an accusation; its id, and the operator who loses a validator by it. Again is harmless.
 
-    Refusal `evidence.votes`, `evidence.heads`, `evidence.unknown`, `signature.invalid`, and as `verify_tree_head`.
+    `now_ms` is the block's time, by which clusters' headers count. Refusal `evidence.votes`, `evidence.heads`,
+    `evidence.blocks`, `evidence.unknown`, `signature.invalid`, and as `verify_tree_head` and `light.verify_next`.
     """
     name = accusation_id(request)
     if state.get(EVIDENCE, name) is not None:
@@ -61,6 +67,9 @@ def accuse(request: Accuse, state: Overlay, founding: Founding, height: int) -> 
     evidence = request.evidence
     if isinstance(evidence, TwoHeads):
         _convict_notary(evidence, name, state, height)
+        return name, None
+    if isinstance(evidence, TwoBlocks):
+        _convict_cluster(evidence, name, state, height, now_ms)
         return name, None
     _check_votes(evidence, founding.chain)
     punished = validators.punish(validators.address_of(evidence.key), state)
@@ -115,6 +124,26 @@ def _convict_notary(evidence: TwoHeads, name: bytes, state: Overlay, height: int
     conviction = Conviction(kind=HEADS, accused=notary, height=height, burned=burned)
     _keep(name, conviction, state)
     _keep(notary, conviction, state)
+
+
+def _convict_cluster(evidence: TwoBlocks, name: bytes, state: Overlay, height: int, now_ms: int | None) -> None:
+    first, second = evidence.first, evidence.second
+    if first.header.height != second.header.height or first.header.hash == second.header.hash:
+        raise Refusal("evidence.blocks", "the two blocks do not exclude each other", height=first.header.height)
+    kept = neighbours.kept_of(evidence.notary, state)
+    if kept is None:
+        raise Refusal("evidence.unknown", "nobody here takes this notary's word", notary=evidence.notary)
+
+    def check(anchor: Anchor) -> None:
+        if not isinstance(anchor, ClusterAnchor):
+            raise Refusal("evidence.blocks", "a solo notary signs no blocks", notary=evidence.notary)
+        for block in (first, second):
+            carry((*evidence.walk, block), anchor=anchor, now_ms=now_ms)
+
+    neighbours.believing(kept, check)
+    conviction = Conviction(kind=BLOCKS, accused=evidence.notary, height=height, burned=0)
+    _keep(name, conviction, state)
+    _keep(evidence.notary, conviction, state)
 
 
 def _keep(name: bytes, conviction: Conviction, state: Overlay) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from interfirm.base.values import Hash32, Value, Wire
+from interfirm.ledger.receipts.chain import LightBlock
 
 PREVOTE, PRECOMMIT = 1, 2
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -42,10 +43,22 @@ class TwoHeads(Wire, frozen=True, tag="two-heads"):
     second: bytes
 
 
+class TwoBlocks(Wire, frozen=True, tag="two-blocks"):
+    """Two signed blocks of one height of a cluster's chain, both believed from a header that is trusted here.
+
+    `walk` leads from that header to the last one before them; it may be empty.
+    """
+
+    notary: Hash32
+    walk: tuple[LightBlock, ...]
+    first: LightBlock
+    second: LightBlock
+
+
 class Accuse(Wire, frozen=True, tag="accuse"):
     """Show a proof of double signing; whoever it convicts loses its votes and its bond."""
 
-    evidence: TwoVotes | TwoHeads
+    evidence: TwoVotes | TwoHeads | TwoBlocks
 
 
 class Misconduct(Value, frozen=True):
