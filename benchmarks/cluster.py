@@ -241,7 +241,8 @@ class Notarisations:
             made = [CreateEntry(action=self._new(), payload=self._new(), confirmers=COMMITMENT, claims=())
                     for _ in range(MADE_AT_ONCE)]  # fmt: skip
             request = self._signed(tuple(made))
-            found += [ContractRef(transaction_of(request), index) for index in range(MADE_AT_ONCE)]
+            transaction = transaction_of(request)
+            found += [ContractRef(transaction, index) for index in range(MADE_AT_ONCE)]
             waiting.append(self._client.submit(self._sealed([request], FIRMS[IDS[0]])))
         for envelope in waiting:
             settled = self._client.wait(envelope, timeout_s=PATIENCE_S)
