@@ -6,6 +6,7 @@ signatures. A notary judges the effects; a party re-executes the sub-trees it is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from interfirm.base import codec
@@ -132,6 +133,11 @@ def _id_of(skeleton: Skeleton) -> bytes:
 def entry_hash(entry: Entry) -> bytes:
     """The hash of an entry; needs no salt, because every entry holds the salted hash of its action."""
     return digest("entry", codec.plain(entry))
+
+
+def entry_hashes(entries: Sequence[Entry]) -> list[bytes]:
+    """`entry_hash` of each."""
+    return [digest("entry", each) for each in codec.plain(entries)]
 
 
 def transaction_id(

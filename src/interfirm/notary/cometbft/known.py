@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from interfirm.base.errors import Refusal
-from interfirm.base.hashing import sha256
 from interfirm.base.limits import LIMITS, Limits
 from interfirm.ledger.signing import PARTY, check_signature
 from interfirm.ledger.types import TransactionSignature
@@ -26,10 +25,11 @@ KNOWN_BYTES_MAX = 128 * 1024 * 1024
 class Work:
     """One envelope, and what was found out about it; objects are told apart by identity, and kept alive here."""
 
-    __slots__ = ("_is_signed", "ids", "opened", "valid")
+    __slots__ = ("_checked", "_is_signed", "ids", "opened", "valid")
 
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
+        self._checked: Limits | None = None
         self.ids: dict[int, bytes] = {}
         self.valid: dict[int, bytes] = {}
         self._is_signed = False
@@ -42,9 +42,12 @@ class Work:
 
     def check_transactions(self, limits: Limits) -> None:
         """Refuse an envelope with a transaction that is over a limit or not signed by whom it says (each once)."""
+        if self._checked == limits:
+            return
         for asked in self.opened.asked:
             if (request := transaction_in(asked.request)) is not None:
                 self._check(request, limits)
+        self._checked = limits
 
     def _check(self, request: Notarise, limits: Limits) -> None:
         check_sizes(request, limits)
@@ -58,7 +61,7 @@ class Work:
 
 
 class Known:
-    """The envelopes that came in last; the oldest are forgotten beyond the limits of count and bytes."""
+    """The envelopes that came in last, by their bytes; the oldest are forgotten beyond the limits of count and bytes."""
 
     def __init__(self, count_max: int = LIMITS.envelopes_known_count_max, bytes_max: int = KNOWN_BYTES_MAX) -> None:
         self._works: OrderedDict[bytes, Work] = OrderedDict()
@@ -67,10 +70,9 @@ class Known:
 
     def work(self, data: bytes) -> Work:
         """What is known of an envelope, decoded if it was not; Refusal `codec.*`, `envelope.*`."""
-        name = sha256(data)
-        found = self._works.get(name)
+        found = self._works.get(data)
         if found is None:
-            found = self._works[name] = Work(open_envelope(data))
+            found = self._works[data] = Work(open_envelope(data))
             self._bytes += len(data)
             while len(self._works) > self._count_max or self._bytes > self._bytes_max:
                 _, old = self._works.popitem(last=False)
@@ -79,7 +81,7 @@ class Known:
 
     def forget(self, data: bytes) -> None:
         """An envelope was judged, or will not be."""
-        found = self._works.pop(sha256(data), None)
+        found = self._works.pop(data, None)
         if found is not None:
             self._bytes -= found.opened.size_bytes
 

@@ -6,8 +6,6 @@ consumer's id, `L` locked + lock id (the lock's record keeps the commitment).
 
 from __future__ import annotations
 
-from operator import gt
-
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.base.limits import LIMITS, Limits
@@ -23,9 +21,9 @@ from interfirm.ledger.types import (
     Entry,
     Header,
     Line,
-    Skeleton,
     UseEntry,
-    entry_hash,
+    entry_hashes,
+    transaction_id,
 )
 from interfirm.notary.state import REFS, Overlay
 from interfirm.notary.types import Notarise, ref_key
@@ -35,14 +33,10 @@ ACTIVE, CONSUMED, LOCKED = b"A", b"C", b"L"
 
 def transaction_of(request: Notarise) -> bytes:
     """The id of the transaction a request speaks of; it follows from the parts, so nothing in them can be changed."""
-    skeleton = Skeleton(
-        header=request.header,
-        entries=tuple(entry_hash(entry) for entry in request.entries),
-        lines=tuple(line.hash for line in request.lines),
-        roots=request.roots,
-        components=request.components,
-    )
-    return skeleton.id
+    return transaction_id(
+        request.header.hash, entry_hashes(request.entries), [line.hash for line in request.lines], request.roots,
+        request.components,
+    )  # fmt: skip
 
 
 def check_header(header: Header, network: bytes, notary: bytes, now: Instant, *, limits: Limits = LIMITS) -> None:
@@ -62,25 +56,40 @@ def check_header(header: Header, network: bytes, notary: bytes, now: Instant, *,
         raise Refusal("notary.window", "the window ends too far ahead", upper=window.upper, now=now)
 
 
-_PARTS = ("entries", "lines", "roots", "components", "reservations", "seals", "claims")
-
-
 def check_sizes(request: Notarise, limits: Limits = LIMITS) -> None:
     """Refuse what is over a limit before any work is done for it (`notary.limit`), and what nobody signs."""
-    entries = request.entries
-    counts = (
-        len(entries), len(request.lines), len(request.roots), len(request.components), len(request.reservations),
-        len(request.seals), max([len(e.claims) for e in entries if isinstance(e, CreateEntry)], default=0),
-    )  # fmt: skip
-    maxima = (
-        limits.entries_count_max, limits.lines_count_max, limits.entries_count_max, limits.components_count_max,
-        limits.claims_count_max, limits.sealed_bytes_max, limits.claims_count_max,
-    )  # fmt: skip
-    if any(map(gt, counts, maxima)):
-        over = next(part for part in zip(_PARTS, counts, maxima, strict=True) if part[1] > part[2])
-        raise Refusal("notary.limit", "over a limit", part=over[0], count=over[1], count_max=over[2])
+    entries, claims_max = request.entries, limits.claims_count_max
+    fits = (
+        len(entries) <= limits.entries_count_max
+        and len(request.lines) <= limits.lines_count_max
+        and len(request.roots) <= limits.entries_count_max
+        and len(request.components) <= limits.components_count_max
+        and len(request.reservations) <= claims_max
+        and len(request.seals) <= limits.sealed_bytes_max
+    )
+    if not fits or any([type(e) is CreateEntry and len(e.claims) > claims_max for e in entries]):
+        raise _over(request, limits)
     if not entries or not request.lines:
         raise Refusal("notary.empty", "a transaction does something, and somebody signs it")
+
+
+def _over(request: Notarise, limits: Limits) -> Refusal:
+    """Which limit it is that a request is over."""
+    claims = max([len(e.claims) for e in request.entries if isinstance(e, CreateEntry)], default=0)
+    part, count, count_max = next(
+        part
+        for part in (
+            ("entries", len(request.entries), limits.entries_count_max),
+            ("lines", len(request.lines), limits.lines_count_max),
+            ("roots", len(request.roots), limits.entries_count_max),
+            ("components", len(request.components), limits.components_count_max),
+            ("reservations", len(request.reservations), limits.claims_count_max),
+            ("seals", len(request.seals), limits.sealed_bytes_max),
+            ("claims", claims, limits.claims_count_max),
+        )
+        if part[1] > part[2]
+    )
+    return Refusal("notary.limit", "over a limit", part=part, count=count, count_max=count_max)
 
 
 def scopes_of(request: Notarise) -> dict[bytes, frozenset[int]]:
