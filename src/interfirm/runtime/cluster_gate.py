@@ -256,7 +256,7 @@ class ClusterGate:
             receipt = statement = b""
             if answer.kind == "accepted" and answer.answer is not None:
                 receipt = self._chain.receipt_from_state(answer.subject)
-            if answer.kind in _SHOWN:
+            elif answer.kind in _SHOWN:
                 statement = self._chain.proof_of(answer.kind, answer.subject)
             return Answered(answer=answer, receipt=receipt, statement=statement)
         recorded = isinstance(request, _RECORDED)
@@ -291,5 +291,5 @@ class ClusterGate:
 
 _RECORDED = (Notarise, NotariseWhole, Lock, Import, Finish, Unlock)
 """Requests whose acceptance has a receipt."""
-_SHOWN = ("unspent", "consumer", "imported")
+_SHOWN = ("unspent", "consumer", "claim", "imported", "accepted")
 """Questions whose answer others are shown: it comes with a proof of the state, which may be of another height."""

@@ -8,6 +8,7 @@ first request leaves, the owner's node starts the flow that ends the reservation
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -23,12 +24,14 @@ from interfirm.node.flows.finality import POLL_MS_MAX, POLL_MS_MIN, accepted_now
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.services import Services
 from interfirm.notary.abroad import Anchors
-from interfirm.notary.claims.machine import RESERVATION, held_id
+from interfirm.notary.claims.machine import RESERVATION, TAKEN, held_id
 from interfirm.notary.types import Ask, Free, Request, Reserve, Said, Settle, claim_key
 from interfirm.notary.wire import Answered, expect, read_answer
 
 END = "end-reservations"
 """The name of the flow."""
+LAG_MS = 1_000
+"""How long to leave a home notary alone that does not show yet what it holds."""
 NOT_HELD = ("claim.taken", "claim.freed")
 """Why a claim cannot be reserved again: it is not, or no longer, held for this transaction."""
 OVER = ("", "claim.not-reserved")
@@ -76,13 +79,39 @@ def _ending(held: HeldClaims) -> AskedFlow:
 
 
 async def _reserved(ctx: Context, held: HeldClaims, claim: bytes) -> bytes:
+    """The home notary's word that it holds a claim, asked for again where what shows it lags behind."""
     services: Services = ctx.services
-    me = services.books.keys.identity
-    home = services.home_of(me)
+    home = services.home_of(services.books.keys.identity)
     read_answer(await ctx.notary(home, _reservation(ctx, held, claim)))
-    answered = read_answer(await ctx.notary(home, Ask(kind="claim", subject=claim_key(me, claim))))
-    expect(answered, Said)
-    return answered.statement
+    kept, wait_ms = [RESERVATION, held.notary, held.transaction, held.until_ms], LAG_MS
+    while True:
+        state, statement = await _state(ctx, home, claim)
+        if state == kept:
+            return statement
+        if await ctx.now() + wait_ms >= held.until_ms:
+            raise Refusal("claim.home", "the home notary does not show in time that it holds the claim", home=home)
+        await ctx.sleep_until(await ctx.now() + wait_ms)
+        wait_ms = min(2 * wait_ms, POLL_MS_MAX)
+
+
+async def _state(ctx: Context, home: bytes, claim: bytes) -> tuple[Any, bytes]:
+    """How the home notary keeps a claim of this organisation, by its own dated word, and that; None where it does not.
+
+    Raises the notary's refusal.
+    """
+    key = claim_key(ctx.services.books.keys.identity, claim)
+    statement = read_answer(await ctx.notary(home, Ask(kind="claim", subject=key))).statement
+    said = _said(ctx.services, home, "claim", key, statement)
+    return None if said is None else said.answer, statement
+
+
+def _said(services: Services, notary: bytes, kind: str, subject: bytes, statement: bytes) -> Said | None:
+    """A notary's signed or proven word, which alone is believed; None where it is not its word on this subject."""
+    try:
+        said = Anchors([services.books.directory.anchor(notary)]).statement(notary, statement)
+    except Refusal:
+        return None
+    return said if (said.kind, said.subject) == (kind, subject) else None
 
 
 def _reservation(ctx: Context, held: HeldClaims, claim: bytes) -> Reserve:
@@ -97,11 +126,14 @@ def _reservation(ctx: Context, held: HeldClaims, claim: bytes) -> Reserve:
 async def end_reservations(ctx: Context, arguments: bytes) -> str:
     """Take claims for ever with the other notary's receipt, or free them by its word; returns `settled` or `freed`.
 
-    Every request is harmless when it comes twice; each is made until the home notary holds the claim no longer.
+    Returns `taken` where nothing was held, because others made these claims. Every request is harmless when it comes
+    twice; each is made until the home notary holds the claim no longer.
     """
     held = msgspec.msgpack.decode(arguments, type=HeldClaims)
     with ctx.step("Wait for the outcome"):
         answered = await _outcome(ctx, held)
+    if answered is None:
+        return "taken"
     settled = _is_accepted(answered)
     left, wait_ms = list(held.claims), POLL_MS_MIN
     with ctx.step("Settle claims at home" if settled else "Free claims at home"):
@@ -114,15 +146,33 @@ async def end_reservations(ctx: Context, arguments: bytes) -> str:
             wait_ms = min(2 * wait_ms, POLL_MS_MAX)
 
 
-async def _outcome(ctx: Context, held: HeldClaims) -> Answered:
-    """The other notary's word that ends the matter: a receipt, or that nothing was accepted by the window's end."""
-    wait_ms = POLL_MS_MIN
+async def _outcome(ctx: Context, held: HeldClaims) -> Answered | None:
+    """The other notary's word that ends the matter: a receipt, or that nothing was accepted by the window's end.
+
+    None where the home notary will never hold the claims: it has refused to, and the transaction is not made.
+    """
+    wait_ms, looked = POLL_MS_MIN, False
     while True:
         await ctx.sleep_until(await ctx.now() + wait_ms)
         answered = await accepted_now(ctx, held.notary, held.transaction)
         if answered is not None and (_is_accepted(answered) or _is_over(ctx.services, held, answered)):
             return answered
-        wait_ms = min(2 * wait_ms, POLL_MS_MAX)
+        if not looked and await _are_taken(ctx, held):
+            return None
+        wait_ms, looked = min(2 * wait_ms, POLL_MS_MAX), True
+
+
+async def _are_taken(ctx: Context, held: HeldClaims) -> bool:
+    """Whether other transactions have made all of these claims for ever, by the home notary's own word."""
+    home = ctx.services.home_of(ctx.services.books.keys.identity)
+    for claim in held.claims:
+        try:
+            state, _ = await _state(ctx, home, claim)
+        except Refusal:
+            return False
+        if state is None or state[0] != TAKEN or state[1] == held.transaction:
+            return False
+    return True
 
 
 def _is_accepted(answered: Answered) -> bool:
@@ -132,13 +182,8 @@ def _is_accepted(answered: Answered) -> bool:
 
 def _is_over(services: Services, held: HeldClaims, answered: Answered) -> bool:
     """Whether the notary's signed or proven word says that nothing was accepted, at the window's end or later."""
-    try:
-        anchors = Anchors([services.books.directory.anchor(held.notary)])
-        said = anchors.statement(held.notary, answered.statement)
-    except Refusal:
-        return False
-    asked = (said.kind, said.subject, said.answer) == ("accepted", held.transaction, None)
-    return asked and said.time.ms >= held.until_ms
+    said = _said(services, held.notary, "accepted", held.transaction, answered.statement)
+    return said is not None and said.answer is None and said.time.ms >= held.until_ms
 
 
 async def _is_settled(ctx: Context, held: HeldClaims, claim: bytes, answered: Answered) -> bool:
