@@ -137,6 +137,19 @@ def test_the_way_back_leads_beyond_the_heights_that_can_be_proved() -> None:
     assert store.apply(6, {NAME: b"6", (REFS, sha256(b"6").digest() + bytes(4)): b"active"}) == roots[6]
 
 
+def test_what_was_read_at_a_height_is_not_taken_for_a_later_ones() -> None:
+    _, store = written()
+    assert store.get(*NAME) == b"3"
+    store.apply(4, {NAME: b"4"})
+    assert store.get(*NAME) == b"4"
+    assert store.prove(*NAME, height=3).value == b"3"
+    store.apply(5, {NAME: None})
+    assert store.get(*NAME) is None
+    assert [store.prove(*NAME, height=height).value for height in (5, 4, 3)] == [None, b"4", b"3"]
+    store.rewind(3)
+    assert store.get(*NAME) == b"3"
+
+
 @refused("store.height")
 def test_the_way_back_ends_where_history_was_pruned() -> None:
     written(9)[1].rewind(3)
@@ -144,7 +157,7 @@ def test_the_way_back_ends_where_history_was_pruned() -> None:
 
 def test_what_was_pruned_takes_no_rows() -> None:
     connection, _ = written(40)
-    assert connection.execute("SELECT count(*) FROM store_undo").fetchone() == (10,)
+    assert connection.execute("SELECT count(*) FROM store_before").fetchone() == (5,)
     assert connection.execute("SELECT count(*) FROM store_heights").fetchone() == (6,)
 
 
@@ -186,7 +199,7 @@ def test_a_restored_store_forgets_what_was_there_before() -> None:
     for chunk in chunks:
         restoring.add(chunk)
     assert restoring.finish().root == manifest.root
-    assert connection.execute("SELECT count(*) FROM store_undo").fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM store_before").fetchone() == (0,)
 
 
 def test_chunks_are_cut_where_they_are_full() -> None:

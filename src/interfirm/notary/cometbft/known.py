@@ -61,7 +61,7 @@ class Work:
 
 
 class Known:
-    """The envelopes that came in last, by their bytes; the oldest are forgotten beyond the limits of count and bytes."""
+    """The envelopes that came in last, by their bytes; the oldest are forgotten beyond limits of count and bytes."""
 
     def __init__(self, count_max: int = LIMITS.envelopes_known_count_max, bytes_max: int = KNOWN_BYTES_MAX) -> None:
         self._works: OrderedDict[bytes, Work] = OrderedDict()

@@ -26,7 +26,7 @@ from interfirm.notary.cometbft.types import Operation, Proven, Snapshot
 from interfirm.notary.state import GOVERNANCE, META, REGISTRY
 from interfirm.notary.wire import Told
 
-APPLICATION_ID = 0x69664331
+APPLICATION_ID = 0x69664332
 """Marks the file as a validator's (SQLite's application_id)."""
 WAL_PAGES_MAX = 8_192
 _KEPT_SPACES, _KEPT_MAX = frozenset((REGISTRY, META, GOVERNANCE)), 16_384

@@ -67,7 +67,7 @@ def check_sizes(request: Notarise, limits: Limits = LIMITS) -> None:
         and len(request.reservations) <= claims_max
         and len(request.seals) <= limits.sealed_bytes_max
     )
-    if not fits or any([type(e) is CreateEntry and len(e.claims) > claims_max for e in entries]):
+    if not fits or any(type(e) is CreateEntry and len(e.claims) > claims_max for e in entries):
         raise _over(request, limits)
     if not entries or not request.lines:
         raise Refusal("notary.empty", "a transaction does something, and somebody signs it")

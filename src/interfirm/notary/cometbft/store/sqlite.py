@@ -1,13 +1,16 @@
 """The leaves of the store and what undoes its last heights, in SQLite tables beside those of the host.
 
 The host owns the connection and its transactions: what this writes reaches the disk with the host's own rows, in one
-commit or not at all. Two rows are written for each change. Memory has the hashes, the tables have the values.
+commit or not at all. A row is written for each change, and one for each height with what was there before. Memory has
+the hashes, the tables have the values.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+
+import msgspec
 
 from interfirm.base.errors import Refusal, check
 from interfirm.notary.cometbft.store.layout import NOTARY, Changes, Layout, storable
@@ -18,12 +21,12 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS store_leaves (
       space TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (space, key)
     ) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS store_undo (
-      height INTEGER NOT NULL, space TEXT NOT NULL, key BLOB NOT NULL, value BLOB, PRIMARY KEY (height, space, key)
-    ) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS store_before (height INTEGER PRIMARY KEY, leaves BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS store_heights (height INTEGER PRIMARY KEY, root BLOB NOT NULL)",
 )
-Changed = dict[tuple[str, bytes], bytes | None]
+Name = tuple[str, bytes]
+"""A space and a stored key."""
+Changed = dict[Name, bytes | None]
 HEIGHTS_KEPT = 300
 """How many heights back the store can go."""
 HEIGHTS_PROVED = 16
@@ -31,13 +34,12 @@ HEIGHTS_PROVED = 16
 _GET = "SELECT value FROM store_leaves WHERE space = ? AND key = ?"
 _PUT = "INSERT INTO store_leaves VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _DELETE = "DELETE FROM store_leaves WHERE space = ? AND key = ?"
-_KEEP = """INSERT INTO store_undo VALUES
-  (?1, ?2, ?3, (SELECT value FROM store_leaves WHERE space = ?2 AND key = ?3))"""
-_LATER = "SELECT height, space, key, value FROM store_undo WHERE height > ? ORDER BY height DESC"
+_LATER = "SELECT height, leaves FROM store_before WHERE height > ? ORDER BY height DESC"
 _LEAVES = "SELECT space, key, value FROM store_leaves ORDER BY space, key"
-_WAS = """SELECT store_undo.value FROM store_heights CROSS JOIN store_undo
-  ON store_undo.height = store_heights.height AND space = ? AND key = ?
-  WHERE store_heights.height > ? ORDER BY store_heights.height LIMIT 1"""
+READ_COUNT_MAX = 65_536
+"""Values that were asked for at one height and are kept at hand: the block that is judged changes many of them."""
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[tuple[str, bytes, bytes | None]]).decode
 
 
 class StateStore:
@@ -58,6 +60,8 @@ class StateStore:
         assert 1 <= heights_proved <= heights_kept, "the height before the last is always there to go back to"
         self._execute, self._many = connection.execute, connection.executemany
         self.layout, self._kept, self._proved = layout, heights_kept, heights_proved
+        self._read: Changed = {}
+        self._was: tuple[int, Changed] = (-1, {})
         for statement in SCHEMA:
             self._execute(statement)
         self._tree = self._load()
@@ -83,10 +87,10 @@ class StateStore:
         """What keys changed since a height held at it, and what each height since then wrote."""
         held: Changed = {}
         after: dict[int, Changed] = {}
-        for height, space, key, value in self._execute(_LATER, (base,)):
-            name = (space, key)
-            after.setdefault(height, {})[name] = held[name] if name in held else self._value(space, key)
-            held[name] = value
+        for height, leaves in self._execute(_LATER, (base,)).fetchall():
+            before: Changed = {(space, key): value for space, key, value in _unpack(leaves)}
+            after[height] = {name: held[name] if name in held else self._value(*name) for name in before}
+            held |= before
         return held, after
 
     def _check_root(self, tree: MultiStore) -> None:
@@ -110,10 +114,18 @@ class StateStore:
         """The value at a key, or None, as also for a key that no space can hold; Refusal `store.space`."""
         if space in self.layout.plain and not storable(key):
             return None
-        stored = self.layout.stored_key(space, key)
-        if not self._tree.holds(space, stored):  # most of what a judge asks for is not there, and needs no row
-            return None
-        return self._value(space, stored)
+        name = (space, self.layout.stored_key(space, key))
+        if name not in self._read:
+            if len(self._read) >= READ_COUNT_MAX:
+                self._read.clear()
+            # most of what a judge asks for is not there, and needs no row
+            self._read[name] = self._value(*name) if self._tree.holds(*name) else None
+        return self._read[name]
+
+    def _forget(self) -> None:
+        """What was read is not the last height's any more."""
+        self._read.clear()
+        self._was = (-1, {})
 
     def _value(self, space: str, key: bytes) -> bytes | None:
         row = self._execute(_GET, (space, key)).fetchone()
@@ -135,7 +147,9 @@ class StateStore:
         """
         stored = self.layout.stored(changes)
         root = self._tree.apply(height, stored)
-        self._many(_KEEP, [(height, space, key) for space, key in stored])
+        before = [(*name, self._read[name] if name in self._read else self._value(*name)) for name in stored]
+        self._execute("INSERT INTO store_before VALUES (?, ?)", (height, _pack(before)))
+        self._forget()
         self._write(stored)
         self._write_height(height, root)
         self._prune(height)
@@ -151,7 +165,7 @@ class StateStore:
         self._execute("INSERT INTO store_heights VALUES (?, ?)", (height, root))
 
     def _prune(self, height: int) -> None:
-        self._execute("DELETE FROM store_undo WHERE height <= ?", (height - self._kept,))
+        self._execute("DELETE FROM store_before WHERE height <= ?", (height - self._kept,))
         self._execute("DELETE FROM store_heights WHERE height < ?", (height - self._kept,))
         self._tree.prune(height - self._proved)
 
@@ -159,18 +173,20 @@ class StateStore:
         """Go back to a height within the owner's transaction; returns its app hash. Refusal `store.height`."""
         root = self.root_at(height)
         held, _ = self._undone(height)
+        self._forget()
         if height >= self._tree.first_height:
             self._tree.rewind(height)
         else:
             self._tree = MultiStore(self.layout, height=height, leaves=earlier(self._execute(_LEAVES), held))
         self._write(held)
-        self._execute("DELETE FROM store_undo WHERE height > ?", (height,))
+        self._execute("DELETE FROM store_before WHERE height > ?", (height,))
         self._execute("DELETE FROM store_heights WHERE height > ?", (height,))
         self._check_root(self._tree)
         return root
 
     def resync(self) -> None:
         """Bring memory back to what the file holds, after the owner took its transaction back."""
+        self._forget()
         last = self._execute("SELECT max(height) FROM store_heights").fetchone()[0]
         tree = self._tree
         if tree.first_height <= last <= tree.height and tree.root_at(last) == self.root_at(last):
@@ -188,9 +204,13 @@ class StateStore:
         return self._tree.prove(space, self.layout.stored_key(space, key), self._value_at(at), height=at)
 
     def _value_at(self, height: int) -> Lookup:
+        if self._was[0] != height:
+            self._was = (height, self._undone(height)[0])
+        was = self._was[1]
+
         def look(space: str, key: bytes) -> bytes:
-            row = self._execute(_WAS, (space, key, height)).fetchone()
-            found = self._value(space, key) if row is None else row[0]
+            name = (space, key)
+            found = was[name] if name in was else self._value(space, key)
             assert found is not None, "a leaf of the trie is a row"
             return found
 
@@ -204,8 +224,10 @@ def leaves_at(connection: sqlite3.Connection, height: int) -> Iterator[Leaf]:
     """
     if connection.execute("SELECT 1 FROM store_heights WHERE height = ?", (height,)).fetchone() is None:
         raise Refusal("store.height", "the store does not keep this height", height=height)
-    later = connection.execute(_LATER, (height,))
-    return earlier(connection.execute(_LEAVES), {(space, key): value for _, space, key, value in later})
+    held: Changed = {}
+    for _, leaves in connection.execute(_LATER, (height,)):
+        held |= {(space, key): value for space, key, value in _unpack(leaves)}
+    return earlier(connection.execute(_LEAVES), held)
 
 
 class Restoring:
@@ -217,7 +239,7 @@ class Restoring:
         self.count = 0
         for statement in SCHEMA:
             connection.execute(statement)
-        for table in ("leaves", "undo", "heights"):
+        for table in ("leaves", "before", "heights"):
             connection.execute(f"DELETE FROM store_{table}")  # noqa: S608 - names of our own
 
     def add(self, chunk: bytes) -> None:
