@@ -199,13 +199,15 @@ Entries = Mapping[tuple[str, bytes], bytes]
 class Kept:
     """A chain with a state below the header after its last block but one, and proofs of what the state holds."""
 
-    def __init__(self, entries: Entries, *, time_ms: int = 1_700_000_002_345, before: int = 2) -> None:
+    def __init__(
+        self, entries: Entries, *, time_ms: int = 1_700_000_002_345, before: int = 2, layout: Layout = LAYOUT
+    ) -> None:
         self.time_ms = time_ms
         self.entries = {**entries, TIME: codec.encode(time_ms)}
         self.chain = MadeChain(members(range(7))).grown(before)
         self.height = before + 1
-        self._store = MultiStore(LAYOUT)
-        self._store.apply(self.height, LAYOUT.stored(self.entries))
+        self._store = MultiStore(layout)
+        self._store.apply(self.height, layout.stored(self.entries))
         self.chain.grow(application=self._store.root)
         self.chain.grow()
         self.anchor = self.chain.anchor

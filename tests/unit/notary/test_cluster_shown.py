@@ -31,7 +31,14 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Instant
 from interfirm.ledger.receipts.chain import LightBlock, result_bytes
-from interfirm.ledger.receipts.cometbft import ClusterReceipt, InResult, InState, verify_cluster_receipt, verify_state
+from interfirm.ledger.receipts.cometbft import (
+    ClusterReceipt,
+    InResult,
+    InState,
+    carry,
+    verify_cluster_receipt,
+    verify_state,
+)
 from interfirm.ledger.receipts.light import EQUIVOCATION, Conflict, judge_conflict
 from interfirm.ledger.receipts.types import ClusterAnchor
 from interfirm.notary.cometbft import receipts
@@ -39,8 +46,12 @@ from interfirm.notary.cometbft.anchors import cluster_anchor, said_of
 from interfirm.notary.cometbft.receipts import RESULT_BYTES_MAX, Chain, light_block, receipt_of
 from interfirm.notary.cometbft.rpc import Rpc
 from interfirm.notary.cometbft.shown import light_block_of, nanoseconds, result_at, result_with
+from interfirm.notary.cometbft.store.layout import NOTARY as LAYOUT
 from interfirm.notary.cometbft.types import Outcome, chain_id
-from interfirm.notary.types import Done
+from interfirm.notary.governance import constitution
+from interfirm.notary.governance.metadata import Franchise
+from interfirm.notary.governance.types import Voter
+from interfirm.notary.types import Ask, Done
 
 from .clusters import GENESIS, NOTARY
 
@@ -303,6 +314,16 @@ def test_a_chain_goes_on_from_what_it_verified_before() -> None:
     assert reader.renewed().trusted.height == len(chain.blocks) - 1
 
 
+def test_the_way_to_the_last_header_is_shown_to_others() -> None:
+    sets = [members(range(n, n + 4)) for n in range(8)]
+    chain = MadeChain(sets[0])
+    for each in sets[1:]:
+        chain.grow(then=each)
+    chain.grown(3)
+    reader = chain_of(chain.anchor, Shower(chain))
+    assert carry(reader.walk(), anchor=chain.anchor) == reader.renewed().trusted
+
+
 def test_validators_are_shown_in_pages(made: Notarised, shower: Shower, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "PAGE", 3)
     assert light_block(cast(Rpc, shower), 1) == made.chain.at(1)
@@ -322,6 +343,49 @@ def test_a_long_outcome_is_shown_by_the_state_instead() -> None:
     found = codec.decode(receipt, ClusterReceipt)
     assert isinstance(found.shown, InState)
     assert verify_cluster_receipt(receipt, anchor=kept.anchor).height == 2
+
+
+VOTERS = (Voter(id=GENESIS.registrar.identity, key=GENESIS.registrar),)
+
+
+def governed() -> Kept:
+    """The state of a notary with one voter, and nothing else decided."""
+    return Kept({("governance", constitution.VOTERS): codec.encode(constitution.Voters(voters=VOTERS))}, layout=LAYOUT)
+
+
+def test_what_a_notary_says_of_itself_is_worked_out_from_proven_values() -> None:
+    kept = governed()
+    said = chain_of(kept.anchor, Shower(kept.chain, kept=kept)).said(Ask(kind="voters", subject=b""))
+    assert codec.from_plain(said.answer, Franchise).voters == VOTERS
+    assert (said.height, said.time) == (kept.height, Instant(kept.time_ms))
+
+
+def test_one_validator_that_lies_about_the_notary_is_passed_over_and_named() -> None:
+    kept = governed()
+    lying = Shower(kept.chain, "liar", kept=Lying(kept, b"\x80"))
+    chain = chain_of(kept.anchor, lying, Shower(kept.chain, kept=kept))
+    said = chain.said(Ask(kind="voters", subject=b""))
+    assert codec.from_plain(said.answer, Franchise).voters == VOTERS
+    assert list(chain.doubted) == ["liar"]
+    assert code(chain_of(kept.anchor, lying).said, Ask(kind="voters", subject=b"")) == "cluster.no-proof"
+
+
+def test_a_state_that_is_not_shown_yet_is_waited_for_by_who_asks() -> None:
+    kept = governed()
+    chain = chain_of(kept.anchor, Shower(kept.chain, kept=kept))
+    assert code(chain.said, Ask(kind="fees", subject=b""), height_min=kept.height + 1) == "cluster.behind"
+    assert chain.doubted == {}
+
+
+class Lying(Kept):
+    """Shows another value, with the proof of the right one."""
+
+    def __init__(self, kept: Kept, value: bytes) -> None:
+        self._kept, self._value = kept, value
+
+    def shown(self, space: str, key: bytes) -> InState:
+        found = self._kept.shown(space, key)
+        return found.replace(value=self._value) if space == "governance" else found
 
 
 def test_questions_are_answered_with_proofs() -> None:

@@ -113,8 +113,8 @@ def verify_state(proof: bytes, *, anchor: ClusterAnchor, now_ms: int | None = No
     found = codec.decode(proof, StateProof, bytes_max=LIMITS.receipt_bytes_max)
     check(found.kind in SPACES, "receipt.question", "no such question", kind=found.kind[:20], kinds=sorted(SPACES))
     header = verify_walk(found.walk, anchor=anchor, now_ms=now_ms)
-    _check_stored(found.shown, header, SPACES[found.kind], found.subject)
-    _check_stored(found.time, header, *TIME)
+    check_stored(found.shown, header, SPACES[found.kind], found.subject)
+    check_stored(found.time, header, *TIME)
     return Shown(
         kind=found.kind, subject=found.subject, value=found.shown.value, height=header.height - 1,
         time_ms=codec.decode(found.time.value or b"", int),
@@ -217,7 +217,7 @@ def done_in(data: bytes, transaction: bytes) -> Done:
 
 
 def _done_in_state(shown: InState, transaction: bytes, header: Header) -> Done:
-    _check_stored(shown, header, SPACES["accepted"], transaction)
+    check_stored(shown, header, SPACES["accepted"], transaction)
     if shown.value is None:
         raise Refusal("receipt.outcome", "the state does not say that this was accepted", transaction=transaction)
     done = codec.decode(shown.value, Done)
@@ -225,5 +225,6 @@ def _done_in_state(shown: InState, transaction: bytes, header: Header) -> Done:
     return done
 
 
-def _check_stored(shown: InState, header: Header, space: str, key: bytes) -> None:
+def check_stored(shown: InState, header: Header, space: str, key: bytes) -> None:
+    """Refuse (`proof.*`) what the state that the header commits to does not hold at a key of any space."""
     verify_stored(shown.proofs, root=header.application, space=space, key=key, value=shown.value)

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from interfirm.base import codec
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
-from interfirm.ledger.receipts.chain import LightBlock
+from interfirm.base.time import Instant
+from interfirm.ledger.receipts.chain import Header, LightBlock
 from interfirm.ledger.receipts.cometbft import (
     SPACES,
     TIME,
@@ -23,6 +24,7 @@ from interfirm.ledger.receipts.cometbft import (
     InState,
     StateProof,
     check_committed,
+    check_stored,
     rules_of,
     verify_state,
     without_known,
@@ -38,12 +40,16 @@ from interfirm.ledger.receipts.light import (
 )
 from interfirm.ledger.receipts.types import ClusterAnchor, Trusted
 from interfirm.ledger.receipts.verify import verify_receipt_of
+from interfirm.notary import questions
 from interfirm.notary.cometbft.rpc import Rpc
 from interfirm.notary.cometbft.shown import light_block_of, result_at, result_with, unreadable
 from interfirm.notary.cometbft.types import Outcome
+from interfirm.notary.state import Overlay
+from interfirm.notary.types import Ask, Said
 
 POLL_S = 0.1
 PAGE = 100
+BEHIND = "cluster.behind"
 RESULT_BYTES_MAX = 2_048
 """Beyond this an envelope's outcome is longer than a proof of the state."""
 T = TypeVar("T")
@@ -58,6 +64,8 @@ class Chain:
         self._rules = rules_of(anchor)
         self._spine: list[tuple[Trusted, LightBlock]] = []
         self._compared: dict[int, bytes] = {}
+        self.doubted: dict[str, str] = {}
+        """Why validators that answered were not believed, by their addresses."""
 
     def receipt_of(self, transaction: bytes, *, height: int) -> bytes:
         """The receipt of a transaction that the block at `height` accepted, in canonical bytes.
@@ -79,6 +87,13 @@ class Chain:
         """A proof of what the last state answers to a question (`questions.KINDS`); raises as `receipt_of`."""
         check(kind in SPACES, "receipt.question", "no such question", kind=kind[:20], kinds=sorted(SPACES))
         return self._first(lambda rpc: self._proof(rpc, kind, subject))
+
+    def said(self, question: Ask, *, height_min: int = 0) -> Said:
+        """What the notary answers to any question, worked out here from proven values of its last state.
+
+        Raises as `receipt_of`, and Refusal `cluster.behind` where no validator shows the state of `height_min` yet.
+        """
+        return self._first(lambda rpc: self._said(rpc, question, height_min))
 
     def renewed(self) -> ClusterAnchor:
         """The anchor at the last header but one: as good as this one, and for longer; raises as `receipt_of`."""
@@ -102,17 +117,24 @@ class Chain:
         """The first answer that holds; who gives none is asked last from then on."""
         if self.anchor.trusted.time_ns:
             check_current(self.anchor.trusted, now_ms=self._now_ms(), rules=self._rules)
-        troubles = []
+        troubles, code = [], "cluster.no-proof"
         for validator in list(self._validators):
             try:
                 return ask(validator)
             except Refusal as refusal:
                 if refusal.code == "receipt.conflict":
                     raise
+                code = BEHIND if refusal.code == BEHIND else code
+                self._doubt(validator.address, refusal)
                 troubles.append(f"{validator.address}: {refusal}"[:300])
                 self._validators.remove(validator)
                 self._validators.append(validator)
-        raise Refusal("cluster.no-proof", "no validator shows what verifies", troubles=troubles)
+        raise Refusal(code, "no validator shows what verifies", troubles=troubles)
+
+    def _doubt(self, address: str, refusal: Refusal) -> None:
+        """Note who showed what does not verify; who shows nothing, or not yet, may be honest."""
+        if refusal.code != BEHIND and not refusal.code.startswith("rpc."):
+            self.doubted[address] = str(refusal)[:300]
 
     # what is shown ------------------------------------------------------------------------------------------------
 
@@ -146,6 +168,13 @@ class Chain:
         proof = codec.encode(StateProof(kind=kind, subject=subject, shown=shown, time=time, walk=way))
         verify_state(proof, anchor=self.anchor)
         return proof
+
+    def _said(self, rpc: Rpc, question: Ask, height_min: int) -> Said:
+        height = _last_height(rpc) - 1
+        check(height >= height_min, BEHIND, "the validator does not show this height yet", height=height)
+        state = _Proven(rpc, self._verified(rpc, height + 1)[-1].header)
+        time = Instant(codec.decode(state.get(*TIME) or b"", int))
+        return questions.answer(question, Overlay(state), height, time)
 
     def _lightened(self, blocks: tuple[LightBlock, ...]) -> tuple[LightBlock, ...]:
         before = [self.anchor.trusted, *(trusted_block(block) for block in blocks)]
@@ -195,6 +224,19 @@ class Chain:
         self._compared[last.header.height] = last.header.hash
         if len(self._compared) > PAGE:
             del self._compared[next(iter(self._compared))]
+
+
+class _Proven:
+    """The state below a header as one validator shows it; every value is proved."""
+
+    def __init__(self, rpc: Rpc, header: Header) -> None:
+        self._rpc, self._header = rpc, header
+
+    def get(self, space: str, key: bytes) -> bytes | None:
+        """See notary.types.Store; raises Refusal `proof.*`."""
+        shown = _stored(self._rpc, space, key, self._header.height - 1)
+        check_stored(shown, self._header, space, key)
+        return shown.value
 
 
 async def receipt_of(chain: Chain, transaction: bytes, *, height: int, timeout_s: float = 10.0) -> bytes:
