@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+import dag_cbor
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.support.chains import (
     CHAIN,
+    NETWORK,
     NOTARY,
     PERIOD_MS,
     START_NS,
@@ -318,6 +323,34 @@ def test_headers_that_count_no_more_are_dropped() -> None:
     heights = [each.height for each in kept(long.council).renewed]
     assert heights == sorted(heights)
     assert len(heights) <= 5
+
+
+STEP_S = 400
+LONG_CHAIN = MadeChain(members(range(4))).grown(40, seconds=STEP_S)
+
+
+@settings(max_examples=25, deadline=None)
+@given(shown=st.lists(st.integers(min_value=1, max_value=40), min_size=1, max_size=12))
+def test_in_whatever_order_headers_are_shown_those_kept_ascend_far_enough_apart(shown: list[int]) -> None:
+    council = trusting(Council(), LONG_CHAIN.anchor)
+    for height in shown:
+        block = LONG_CHAIN.at(height)
+        council.now = max(council.now, Instant(block.header.time_ns // 1_000_000 + 1))
+        council.ask(Renew(notary=NOTARY, walk=(block,)))
+        times = [START_NS, *(each.time_ns for each in kept(council).renewed)]
+        assert all(4 * (later - before) >= PERIOD_MS * 1_000_000 for before, later in pairwise(times))
+        assert times == sorted(times)
+        assert len(times) <= 1 + 5
+
+
+def test_neighbours_are_written_as_the_specification_says(council: Council, made: Notarised) -> None:
+    council.applied(TrustNotary(neighbour=neighbour_of(made.anchor)))
+    first = made.anchor.trusted
+    header = [0, b"", START_NS, [[each.key, each.power] for each in first.validators], first.next_validators]
+    data = council.state["governance", b"neighbour" + NOTARY]
+    notary, neighbour, proposal, height, renewed = dag_cbor.decode(data)
+    assert (notary, neighbour) == (NOTARY, ["cluster", NOTARY, NETWORK, CHAIN, header, PERIOD_MS])
+    assert (council.found(proposal).ended, renewed) == (height, [])
 
 
 # a chain that forked --------------------------------------------------------------------------------------------------
