@@ -10,7 +10,9 @@ import pytest
 from tests.e2e.networks import answer, command
 from tests.support.cluster import needs_engine
 
+from interfirm.notary.registry.machine import Record
 from interfirm.runtime import notaries
+from interfirm.runtime.cluster_govern import government
 from interfirm.runtime.layout import NetworkLayout
 
 pytestmark = [pytest.mark.slow, *needs_engine]
@@ -77,3 +79,14 @@ def test_trust_is_renewed_when_it_has_become_older(operator: Operator) -> None:
     assert operator.refused("notary", "renew", "second", "--by", "halden") == "neighbour.early"
     assert operator.refused("notary", "renew", "cluster", "--folder", "cluster") == "neighbour.unknown"
     assert operator.refused("notary", "trust", "nobody") == "directory.notary"
+
+
+def test_a_cluster_that_was_down_when_a_firm_left_hears_it_when_it_starts(operator: Operator) -> None:
+    layout = NetworkLayout.open(operator.folder)
+    halden = layout.firm("halden").member.identity
+    notaries.stop_clusters(layout, "second")
+    operator("network", "leave", "halden", "--yes")
+    operator("network", "up")
+    for cluster in layout.clusters.values():
+        with government(cluster) as asked:
+            assert asked.asked("key", Record, halden).revoked
