@@ -31,8 +31,9 @@ from interfirm.notary.governance.types import (
 from interfirm.notary.types import Done, Refused
 from interfirm.runtime import engine
 from interfirm.runtime.cluster import Place, key_of, new_cluster, peers_of, with_settings
-from interfirm.runtime.cluster_govern import Government, Voice, entering, replacing
+from interfirm.runtime.cluster_govern import ClusterGovernment, entering, replacing
 from interfirm.runtime.cluster_join import add_node, agreed_header, next_key, use_next_key
+from interfirm.runtime.governing import Voice
 from interfirm.runtime.validator import RULES, snapshot_now
 
 pytestmark = needs_engine
@@ -77,7 +78,7 @@ def handled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandledCluster
 
 def decided(cluster: RunningCluster, *actions: Action) -> Proposal:
     """What became of a proposal of the first voter that the others accept."""
-    governing = Government(cluster.layout, cluster.client)
+    governing = ClusterGovernment(cluster.layout, cluster.client)
     found = governing.propose(actions, voice(A), life_ms=HOUR_MS)
     for org in (B, C):
         if found.status == "open":
@@ -87,7 +88,7 @@ def decided(cluster: RunningCluster, *actions: Action) -> Proposal:
 
 
 def keys(cluster: RunningCluster) -> dict[bytes, int]:
-    return {each.key: each.power for each in Government(cluster.layout, cluster.client).members() if each.power}
+    return {each.key: each.power for each in ClusterGovernment(cluster.layout, cluster.client).members() if each.power}
 
 
 def engines_say(place: Place) -> int:
@@ -137,7 +138,7 @@ def test_a_machine_joins_by_state_sync_is_voted_in_and_out(four: RunningCluster)
         )  # fmt: skip
     try:
         four.until(lambda s: s.validators[4].height > height and not s.validators[4].catching_up)
-        governing = Government(layout, four.client)
+        governing = ClusterGovernment(layout, four.client)
         key = key_of(layout.home(place))
         decided(four, entering(governing, key, A.id, None))
         four.until(lambda s: s.power == 5 and s.power_up == 5)
@@ -157,7 +158,7 @@ def test_a_machine_joins_by_state_sync_is_voted_in_and_out(four: RunningCluster)
 def test_a_validators_key_is_replaced_while_the_others_go_on(four: RunningCluster) -> None:
     layout = four.layout
     place = layout.named("node1")
-    governing = Government(layout, four.client)
+    governing = ClusterGovernment(layout, four.client)
     old, new = key_of(layout.home(place)), next_key(layout, place)
     with pytest.raises(Refusal) as refusal:
         use_next_key(layout, place, governing.members(), height=four.status.height)
@@ -196,7 +197,7 @@ def test_at_an_upgrade_who_lacks_the_rules_stops_and_comes_after_with_them(
     handled.start("node3")
     handled.until_height(height + 4)
     assert len(handled.roots()) == 1
-    assert Government(handled.layout, handled.client).said("governance").answer[0] == 2
+    assert ClusterGovernment(handled.layout, handled.client).said("governance").answer[0] == 2
 
 
 def twin_of(cluster: HandledCluster, name: str) -> Place:
@@ -232,7 +233,7 @@ def test_a_second_signer_with_one_key_removes_the_validator_and_its_operators_vo
     try:
         handled.until(lambda _: key not in keys(handled))
         handled.until(lambda _: engines_say(handled.layout.places[0]) == 3)
-        governing = Government(handled.layout, handled.client)
+        governing = ClusterGovernment(handled.layout, handled.client)
         with pytest.raises(Refusal) as refusal:
             governing.propose((Stop(reason="revenge"),), voice(C), life_ms=HOUR_MS)
         assert refusal.value.code == "governance.voter"

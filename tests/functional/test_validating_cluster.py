@@ -34,7 +34,8 @@ from interfirm.notary.types import Answer, Done, Publish, Refused, Request
 from interfirm.runtime import notaries
 from interfirm.runtime.bootstrap import load_engine
 from interfirm.runtime.cluster import ClusterLayout, new_cluster
-from interfirm.runtime.cluster_govern import Voice, government
+from interfirm.runtime.cluster_govern import government
+from interfirm.runtime.governing import Voice
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 from interfirm.runtime.modules import find_modules
 

@@ -19,7 +19,7 @@ from interfirm.notary.governance.types import Proposal
 from interfirm.notary.types import Done, Refused
 from interfirm.notary.validators.machine import Member
 from interfirm.runtime.cluster import ClusterLayout
-from interfirm.runtime.cluster_govern import Government, government
+from interfirm.runtime.cluster_govern import ClusterGovernment, government
 
 FOUND_MAX, ID_DIGITS = 20, 64
 
@@ -35,7 +35,7 @@ def show(
     session.show(found, _table)
 
 
-def _found(what: str, governing: Government) -> dict[str, Any]:
+def _found(what: str, governing: ClusterGovernment) -> dict[str, Any]:
     if what.isdecimal() and len(what) < ID_DIGITS:
         return _block(int(what), governing)
     name = identity_of(what)
@@ -43,7 +43,7 @@ def _found(what: str, governing: Government) -> dict[str, Any]:
     return by_id or _organisation(name, governing)
 
 
-def _block(height: int, governing: Government) -> dict[str, Any]:
+def _block(height: int, governing: ClusterGovernment) -> dict[str, Any]:
     block = governing.rpc("block", height=height)["block"]
     results = governing.rpc("block_results", height=height)["txs_results"] or []
     header = block["header"]
@@ -77,7 +77,7 @@ def _outcome(answer: Any) -> str:
     return f"done: {answer.id.hex()}" if isinstance(answer, Done) else "answered"
 
 
-def _id(name: bytes, governing: Government) -> dict[str, Any] | None:
+def _id(name: bytes, governing: ClusterGovernment) -> dict[str, Any] | None:
     """What is known of a transaction, a proposal or anything else that was accepted under an id."""
     accepted = governing.said("accepted", name).answer
     if accepted is not None:
@@ -93,7 +93,7 @@ def _id(name: bytes, governing: Government) -> dict[str, Any] | None:
     return None
 
 
-def _organisation(identity: bytes, governing: Government) -> dict[str, Any]:
+def _organisation(identity: bytes, governing: ClusterGovernment) -> dict[str, Any]:
     names = names_of()
     record = governing.said("key", identity).answer
     voters = [bytes(each[0]) for each in governing.said("voters").answer[0]]

@@ -1,10 +1,10 @@
-"""`notary`: what those who run a cluster decide about it: parameters, votes, validators, upgrades, stops, fees."""
+"""`notary`: what is decided about a notary by those who vote: parameters, votes, validators, upgrades, stops, fees."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,15 +38,10 @@ from interfirm.notary.governance.types import (
 from interfirm.notary.packages.machine import Package
 from interfirm.notary.types import Publish
 from interfirm.runtime.cluster import ClusterLayout
-from interfirm.runtime.cluster_govern import (
-    Government,
-    Voice,
-    government,
-    parameters,
-    place_of,
-    voice_in,
-)
-from interfirm.runtime.layout import CLUSTER, NetworkLayout
+from interfirm.runtime.cluster_govern import government
+from interfirm.runtime.governing import Government, Voice, voice_in
+from interfirm.runtime.layout import CLUSTER, SOLO, NetworkLayout
+from interfirm.runtime.solo_govern import SoloGovernment
 
 REGISTRAR = "registrar"
 NAME_CHARS_MAX = 64
@@ -54,7 +49,8 @@ HOUR_MS = 3_600_000
 PAYERS = ("nobody", "who asks", "the first signer")
 
 Folder = Annotated[
-    Path | None, typer.Option("--folder", help="A cluster of the network by its name, or a folder; else `cluster`.")
+    Path | None,
+    typer.Option("--folder", help="A notary of the network by name, or a cluster's folder; else `cluster`."),
 ]
 By = Annotated[
     str,
@@ -72,9 +68,27 @@ def folder_of(given: Path | None) -> Path:
 
 @contextmanager
 def governing_in(folder: Path | None) -> Iterator[Government]:
-    """The cluster in a folder, while its validators are talked to."""
-    with government(ClusterLayout.open(folder_of(folder))) as found:
-        yield found
+    """The notary that is meant, while it is talked to; a solo one where it is named, or there is no cluster.
+
+    Validators that showed what does not verify are named on standard error.
+    """
+    solo = _solo(folder)
+    with nullcontext(SoloGovernment(solo)) if solo else government(ClusterLayout.open(folder_of(folder))) as found:
+        try:
+            yield found
+        finally:
+            for address, why in found.doubted.items():
+                session.errors.print(f"[bold red]not believed[/] {address}: {why}", highlight=False)
+
+
+def _solo(folder: Path | None) -> NetworkLayout | None:
+    """The network whose solo notary is meant."""
+    layout = _network()
+    if layout is None or SOLO not in layout.file.notaries:
+        return None
+    if folder is None:
+        return None if (folder_of(None) / "cluster.json").exists() else layout
+    return layout if str(folder) == SOLO else None
 
 
 # who is who ----------------------------------------------------------------------------------------------------------
@@ -145,7 +159,7 @@ def shown_parameters(
             changes = [each for each in governing.pages("changes", Change) if name in each.name]
             session.show(codec.plain(changes) and [_change(each) for each in changes], _history)
             return
-        found = [each for each in parameters(governing) if name in each.name]
+        found = [each for each in governing.parameters() if name in each.name]
     session.show([struct(each) for each in found], lambda rows: _parameters(rows, full=bool(name)))
 
 
@@ -261,12 +275,9 @@ def voters(folder: Folder = None) -> None:
 def validators(folder: Folder = None) -> None:
     """Show the validators, their power, operators and bonds."""
     with governing_in(folder) as governing:
-        found, layout = governing.members(), governing.layout
+        found = [(each, governing.machine(each.key)) for each in governing.members()]
     names = names_of()
-    rows = []
-    for each in found:
-        place = place_of(layout, each.key)
-        rows.append(struct(each) | {"operator": name_of(each.operator, names), "machine": place.name if place else ""})
+    rows = [struct(each) | {"operator": name_of(each.operator, names), "machine": name} for each, name in found]
     session.show(
         rows,
         lambda rows: session.table_of(
@@ -303,7 +314,7 @@ def fees(
     names = names_of()
     wanted = [identity_of(each) for each in organisation or ()] or list(names)
     with governing_in(folder) as governing:
-        prices = {each.name: each.value for each in parameters(governing) if each.name.startswith("fee_")}
+        prices = {each.name: each.value for each in governing.parameters() if each.name.startswith("fee_")}
         totals = governing.asked("fees", Totals)
         accounts = {name_of(each, names): int(governing.said("account", each).answer) for each in wanted}
     payer = PAYERS[prices.pop("fee_payer")]

@@ -19,7 +19,8 @@ from interfirm.notary.governance.types import TrustNotary
 from interfirm.notary.neighbours.machine import neighbour_of
 from interfirm.notary.neighbours.types import Kept, Neighbour
 from interfirm.runtime.cluster import ClusterLayout
-from interfirm.runtime.cluster_govern import Government, Voice, government
+from interfirm.runtime.cluster_govern import government
+from interfirm.runtime.governing import Government, Voice
 from interfirm.runtime.layout import SOLO, NetworkLayout
 
 PROPOSAL_LIFE_MS = DAY_MS

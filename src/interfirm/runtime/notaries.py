@@ -197,7 +197,8 @@ def _revoke(layout: NetworkLayout, cluster: ClusterLayout, member: Member) -> No
 
 def _ask(layout: NetworkLayout, cluster: ClusterLayout, request: Request) -> None:
     """Ask as the registrar, whose keys a development network keeps beside it."""
-    from interfirm.runtime.cluster_govern import Voice, government  # other networks do without
+    from interfirm.runtime.cluster_govern import government  # other networks do without
+    from interfirm.runtime.governing import Voice
 
     registrar = layout.registrar()
     with government(cluster) as asking:

@@ -17,6 +17,7 @@ from interfirm.notary.abroad import Anchors
 from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.solo.notary import SoloNotary
 from interfirm.notary.types import Asked
+from interfirm.notary.wire import decode_request, encode_answer
 from interfirm.runtime.clock import Clock, ScenarioClock
 from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.layout import NetworkLayout
@@ -24,6 +25,7 @@ from interfirm.runtime.logs import log
 from interfirm.runtime.notaries import anchors_of
 from interfirm.runtime.parties import Parties
 from interfirm.runtime.serving import Driver
+from interfirm.runtime.solo_govern import OPERATION, check_governing
 from interfirm.runtime.tls import Revocations, tls_identity
 
 
@@ -70,6 +72,13 @@ class NotaryProcess:
         if asked:
             self.notary.submit_batch(asked, Instant(self.clock.now_ms()))
 
+    def _govern(self, arguments: dict[str, Any]) -> bytes:
+        """The answer to a request that concerns the notary itself."""
+        request = check_governing(decode_request(bytes.fromhex(str(arguments["request"]))))
+        asked = Asked(requester=bytes.fromhex(str(arguments["requester"])), request=request)
+        (answered,) = self.notary.submit_batch([asked], Instant(self.clock.now_ms())).answers
+        return encode_answer(answered)
+
     async def handle(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """One operation asked for over the control socket."""
         if name == "status":
@@ -88,4 +97,6 @@ class NotaryProcess:
             self._register()
             self.network.judge_again()
             return {"members": len(self.layout.file.members)}
+        if name == OPERATION:
+            return {"answer": self._govern(arguments).hex()}
         raise Refusal("desk.operation", "there is no such operation", operation=name[:80])
