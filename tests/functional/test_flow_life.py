@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from interfirm.contracts.types import ContractRef, CreateCommand, ExerciseCommand
-from interfirm.node.books import Books
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.machine import FlowEngine
 from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
+from interfirm.node.records import Records
 from interfirm.node.vault.types import FlowRecord, InboxItem
 from interfirm.sim import firm as firms
 from interfirm.sim.firm import SimFirm
@@ -149,7 +149,7 @@ def test_a_flow_that_failed_is_kept_and_can_be_tried_again(world: World, monkeyp
     template = world.engine.named("trade.Draft").id
     payload = [[supplier.identity], [world.firms[1].identity], [700, "EUR"], "B-1", "a-mark"]
     with monkeypatch.context() as broken:
-        broken.setattr(Books, "record", lambda *arguments, **options: 1 // 0)
+        broken.setattr(Records, "add", lambda *arguments, **options: 1 // 0)
         _ask(supplier, "draft", CreateCommand(template=template, payload=payload))
         world.run(1_000)
     assert flow(supplier, "draft").state == "failed"

@@ -14,6 +14,7 @@ from interfirm.ledger.builder import Draft
 from interfirm.ledger.types import View
 from interfirm.node.books import Books
 from interfirm.node.flows.machine import FlowEngine
+from interfirm.node.records import Records
 from interfirm.node.vault.turn import Turn
 from interfirm.notary.claims import machine as claims
 from interfirm.notary.state import REFS, Overlay
@@ -57,7 +58,7 @@ def test_a_notary_that_gives_a_claim_twice_is_found(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_node_that_does_not_record_consumption_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Books, "_consume", lambda books, turn, verified, now_ms: None)
+    monkeypatch.setattr(Records, "_consume", lambda records, turn, verified, now_ms: None)
     worlds_until("vaults agree", faults="none", seeds=range(2))
 
 
