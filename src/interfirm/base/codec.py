@@ -7,6 +7,7 @@ Source: the IPLD dag-cbor specification; RFC 8949 section 4.2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ _decode_block = libipld.decode_dag_cbor
 _DECODERS: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 _DECODERS_COUNT_MAX = 4_096
 _TAG, _LINK, _FLOAT = 0xD8, b"\xd8\x2a", 0xFB
+_LINKS = re.compile(rb"\xd8\x2a(?:[\x41-\x57]|\x58.|\x59..|\x5a....)\x00", re.DOTALL).search
+"""What a link looks like, or by chance other bytes: its tag, the head of a byte string, the first byte of that."""
 _INTEGER_MIN = -(2**63)
 _ANY_DEPTH = -1  # never counts down to 0
 # By way of msgpack, because tuples must become lists and msgspec.to_builtins keeps them; both steps are in C. Sets have
@@ -58,7 +61,7 @@ def encode_plain(value: Any) -> bytes:
     """`encode` for builtins alone that are known to have a canonical form, without the checks (hot paths)."""
     data: bytes = _encode_block(value)
     # libipld writes a byte string that begins like a CID, as one hash in 2,500 does, as a link; there are none here
-    return _without_links(value) if _TAG in data and _LINK in data else data
+    return _without_links(value) if _TAG in data and _LINK in data and _LINKS(data) else data
 
 
 def decode_plain(data: bytes, *, bytes_max: int = LIMITS.message_bytes_max) -> Any:

@@ -16,6 +16,7 @@ from interfirm.base.errors import Refusal, check
 from interfirm.notary.cometbft.store.layout import NOTARY, Changes, Layout, storable
 from interfirm.notary.cometbft.store.multistore import Leaf, Lookup, MultiStore, Proven, earlier
 from interfirm.notary.cometbft.store.snapshot import Manifest, leaves_of
+from interfirm.notary.state import REFS
 
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS store_leaves (
@@ -118,8 +119,8 @@ class StateStore:
         if name not in self._read:
             if len(self._read) >= READ_COUNT_MAX:
                 self._read.clear()
-            # most of what a judge asks for is not there, and needs no row
-            self._read[name] = self._value(*name) if self._tree.holds(*name) else None
+            # what a judge asks for is not there as a rule, and needs no row; only refs are
+            self._read[name] = self._value(*name) if space == REFS or self._tree.holds(*name) else None
         return self._read[name]
 
     def _forget(self) -> None:
