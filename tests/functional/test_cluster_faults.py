@@ -15,11 +15,16 @@ from tests.support.cluster import HandledCluster, handled_cluster, needs_engine
 from tests.support.links import Links
 from tests.unit.notary.notaries import A, B, Org, create, exercise
 
+from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.contracts.types import ContractRef
 from interfirm.notary.cometbft.client import ClusterClient
 from interfirm.notary.cometbft.rpc import Rpc
+from interfirm.notary.governance import constitution
+from interfirm.notary.governance.metadata import Franchise
 from interfirm.notary.types import Done, Refused
+from interfirm.runtime.cluster import ClusterLayout
+from interfirm.runtime.cluster_govern import government
 from interfirm.runtime.cluster_parts import APPLICATION, ENGINE
 from interfirm.runtime.cluster_status import STANDS_AFTER_MS
 
@@ -220,6 +225,22 @@ def test_a_validator_that_censors_only_delays(dishonest: HandledCluster) -> None
     client.close()
     for _ in range(3):
         consumed(dishonest, made(dishonest))
+
+
+def test_one_validator_that_lies_about_who_votes_is_not_believed_and_named(dishonest: HandledCluster) -> None:
+    dishonest.start("node6", application=("tests.support.byzantine", "lying"))
+    dishonest.until(lambda s: s.power_up == 7)
+    layout = dishonest.layout
+    asked_first = ClusterLayout(
+        layout.folder, layout.file.replace(places=(layout.named("node6"), layout.named("node0")))
+    )  # fmt: skip
+    liar = Rpc(layout.named("node6").rpc)
+    said = liar.call("abci_query", path="/store/governance/key", data=constitution.VOTERS.hex(), prove=True)
+    liar.close()
+    assert codec.decode(base64.b64decode(said["response"]["value"]), constitution.Voters).voters == ()
+    with government(asked_first) as governing:
+        assert [each.key for each in governing.asked("voters", Franchise).voters] == [layout.genesis.registrar]
+        assert list(governing.doubted) == [liar.address]
 
 
 def address(cluster: HandledCluster, name: str) -> str:
