@@ -12,8 +12,12 @@ from tests.e2e.networks import asker, eventually
 from tests.support.cluster import needs_engine
 
 from interfirm.base.time import Instant
+from interfirm.notary.governance.types import Action, ForgetNotary, TrustNotary
 from interfirm.runtime import notaries, supervise
+from interfirm.runtime.cluster_govern import government
+from interfirm.runtime.governing import Voice
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
+from interfirm.runtime.neighbours import neighbour_in
 
 pytestmark = [pytest.mark.slow, *needs_engine]
 FIRMS = (("Halden Retail BV", "BE0812345603"), ("Kern Logistics NV", "BE0543210955"))
@@ -138,3 +142,30 @@ def test_what_a_silent_cluster_did_not_take_in_time_is_unlocked_by_a_proof_of_it
     assert flow["result"]["code"] == "move.undone"
     assert held(owner, ref)["status"] == "active"
     eventually(lambda: held(issuer, ref)["status"] == "active" or None, "the other confirmer's knowledge", within_s=120)
+
+
+def decided(network: NetworkLayout, cluster: str, action: Action) -> None:
+    """What the registrar, who votes alone, has a cluster decide."""
+    registrar = network.registrar()
+    voice = Voice(signer=registrar, identity=registrar.public.identity)
+    with government(network.cluster(cluster)) as governing:
+        assert governing.propose((action,), voice, life_ms=60_000).status == "applied"
+
+
+def test_what_a_cluster_does_not_take_from_a_notary_that_it_forgot_is_unlocked(network: NetworkLayout) -> None:
+    owner = network.firm(FIRMS[0][0])
+    home, away = names(network)
+    ref, known = cash(network), neighbour_in(network, home)
+    decided(network, away, ForgetNotary(notary=known.notary))
+    try:
+        until = Instant(time.time_ns() // 1_000_000 + SOON_MS)
+        request = {"ref": ref, "to": away, "until": str(until), "request": "to a stranger", "wait_ms": 200}
+        flow = eventually(
+            lambda: found if (found := ended(owner, "contracts.move", **request))["state"] == "refused" else None,
+            "the end of the move", within_s=120,
+        )  # fmt: skip
+    finally:
+        decided(network, away, TrustNotary(neighbour=known))
+    assert flow["result"]["code"] == "move.undone"
+    assert held(owner, ref)["status"] == "active"
+    done(owner, "contracts.move", ref=ref, to=away)
