@@ -133,8 +133,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkLayout]
         layout = new_network(folder, FIRMS, name="test", at_ms=at_ms, notaries=("cluster", "solo"), validators=1)
     try:
         notaries.start_all(layout)
-        assert layout.cluster is not None
-        publish(layout.cluster, layout.registrar(), load_engine(find_modules(())).packages.values())
+        publish(layout.cluster("cluster"), layout.registrar(), load_engine(find_modules(())).packages.values())
         yield layout
     finally:
         notaries.stop_all(layout)
