@@ -48,13 +48,14 @@ class Council(Notary):
 
     def __init__(
         self, label: str = "council", *, words: Words | None = None, neighbours: tuple[NotaryAnchor, ...] = (),
-        **changes: Any,
+        scenario: Instant | None = None, **changes: Any,
     ) -> None:  # fmt: skip
         super().__init__(label, words=words)
         self.origin = ClusterGenesis(
             network=NETWORK, registrar=REGISTRAR.public, label=label, constitution=founding(**changes),
             validators=tuple(Validator(key=key, power=10) for key in KEYS),
             neighbours=tuple(Neighbour(notary=n.notary, network=n.network, key=n.key) for n in neighbours),
+            scenario=scenario,
         )  # fmt: skip
         self.id = machine.notary_id(self.origin)
         self.words.notaries[self.id] = self

@@ -40,7 +40,7 @@ from interfirm.notary.abroad import Anchors, Believing
 from interfirm.notary.evidence.types import Accuse, TwoBlocks
 from interfirm.notary.governance.types import ForgetNotary, SetParameter, TrustNotary
 from interfirm.notary.neighbours import types
-from interfirm.notary.neighbours.machine import neighbour_of
+from interfirm.notary.neighbours.machine import last_anchor, neighbour_of
 from interfirm.notary.neighbours.types import Renew
 from interfirm.notary.solo import receipts
 from interfirm.notary.types import Done, Finish, Import, Said, Unlock, ref_key
@@ -250,6 +250,22 @@ def test_what_was_made_before_and_after_a_renewal_is_believed(long: Long) -> Non
     assert long.believes().receipt(NOTARY, long.late_receipt()) == LATE
 
 
+def test_the_last_header_is_what_trust_is_renewed_from(long: Long) -> None:
+    assert last_anchor(kept(long.council)) == long.early.anchor
+    long.council.done(long.walk(len(long.chain.blocks)))
+    assert last_anchor(kept(long.council)) == long.early.anchor.replace(trusted=long.last())
+
+
+def test_what_is_wrong_by_the_last_header_is_not_tried_by_those_before(long: Long) -> None:
+    long.council.done(long.walk(len(long.chain.blocks)))
+    receipt = codec.decode(long.late_receipt(), ClusterReceipt)
+    (block,) = receipt.walk
+    few = block.commit.replace(votes=(*block.commit.votes[:4], None, None, None))
+    assert code(long.believes().receipt, NOTARY, codec.encode(receipt.replace(walk=(block.replace(commit=few),)))) == (
+        "receipt.power"
+    )
+
+
 def test_trust_that_was_renewed_lasts_longer(long: Long) -> None:
     long.council.done(long.walk(len(long.chain.blocks)))
     long.chain.grow(seconds=PERIOD_MS // 1000 - 60)
@@ -447,6 +463,13 @@ def test_a_contract_comes_from_a_cluster_that_is_believed_alone(council: Council
     trusting(council, accepted_there().anchor)
     council.done(request)
     assert council.says("unspent", ref_key(ContractRef(name, 0))).answer is True
+
+
+@pytest.mark.parametrize(("scenario", "expected"), [(None, "receipt.expired"), (NOW, None)])
+def test_in_a_scenario_headers_are_not_judged_by_its_time(scenario: Instant | None, expected: str | None) -> None:
+    council = trusting(Council(scenario=scenario), accepted_there().anchor.replace(trusting_period_ms=60_000))
+    council.now = Instant(UNTIL.ms - HOUR_MS // 2)
+    assert getattr(council.ask(coming(council)[0]), "code", None) == expected
 
 
 def going(council: Council) -> tuple[ContractRef, bytes]:
