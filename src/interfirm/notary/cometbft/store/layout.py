@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from operator import itemgetter
 
-from interfirm.base.errors import check
+from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.ledger.receipts.ics23 import HASH_BYTES, check_space
 from interfirm.notary.cometbft.store.keys import KEY_BYTES_MAX
@@ -67,10 +67,12 @@ class Layout(Value, frozen=True):
 
     def stored(self, changes: Changes) -> dict[tuple[str, bytes], bytes | None]:
         """Changes by stored keys, in their order; raises as `stored_key`, and `store.value` for an empty value."""
-        found = {}
-        for (space, key), value in changes.items():
-            check(value != b"", "store.value", "an empty value cannot be proved", space=space, key=key)
-            found[space, self.stored_key(space, key)] = value
+        found: dict[tuple[str, bytes], bytes | None] = {}
+        for name, value in changes.items():
+            space, key = name
+            if value == b"":
+                raise Refusal("store.value", "an empty value cannot be proved", space=space, key=key)
+            found[name if space in self.plain and storable(key) else (space, self.stored_key(space, key))] = value
         return dict(sorted(found.items(), key=itemgetter(0)))
 
     def checked(self) -> Layout:
