@@ -151,21 +151,38 @@ class HandledCluster(RunningCluster):
         super().__init__(layout)
         self._processes: dict[tuple[str, str], subprocess.Popen[bytes]] = {}
 
-    def start(self, *names: str, application: Sequence[str] = ("interfirm.runtime.validator",)) -> None:  # type: ignore[override]
-        """Start these validators, or all; `application` is its module and what comes before its arguments."""
+    def start(  # type: ignore[override]
+        self, *names: str, application: Sequence[str] = ("interfirm.runtime.validator",), program: Path | None = None,
+        **environment: str,
+    ) -> None:  # fmt: skip
+        """Start these validators, or all; `application` is its module and what comes before its arguments.
+
+        `program` is the engine where it is not the pinned one.
+        """
         for name in names or [place.name for place in self.layout.places]:
             home = self.layout.home(self.layout.named(name))
-            program = [sys.executable, "-m", *application, str(self.layout.folder), name]
-            self._begin(name, APPLICATION, program, cwd=ROOT)
+            command = [sys.executable, "-m", *application, str(self.layout.folder), name]
+            self._begin(name, APPLICATION, command, cwd=ROOT, **environment)
             self._until_listening(home)
-            self._begin(name, ENGINE, [str(engine.engine_path()), "start", "--home", str(home)], cwd=home)
+            started = [str(program or engine.engine_path()), "start", "--home", str(home)]
+            self._begin(name, ENGINE, started, cwd=home, **environment)
 
-    def _begin(self, name: str, part: str, program: list[str], *, cwd: Path) -> None:
+    def _begin(self, name: str, part: str, program: list[str], *, cwd: Path, **environment: str) -> None:
         home = self.layout.home(self.layout.named(name))
         with log_path(home, part).open("ab") as output:
-            process = subprocess.Popen(program, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                program, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                env={**os.environ, **environment},
+            )  # fmt: skip
         pid_path(home, part).write_text(str(process.pid))
         self._processes[name, part] = process
+
+    def log(self) -> str:
+        homes = {place.name: self.layout.home(place) for place in self.layout.places}
+        return "\n".join(
+            f"{name} {part}: {last_lines(log_path(home, part))}" for name, home in homes.items()
+            for part in (APPLICATION, ENGINE)
+        )  # fmt: skip
 
     def _until_listening(self, home: Path) -> None:
         deadline = time.monotonic() + PATIENCE_S
