@@ -23,7 +23,7 @@ Other = Annotated[str, typer.Argument(help="A notary of this network by its name
 
 
 def neighbours(folder: Folder = None) -> None:
-    """Show the notaries whose word the cluster takes, and those it was told to forget."""
+    """Show the notaries that genesis or votes say are believed, and those that votes said to forget."""
     names = _names()
     with governing_in(folder) as governing:
         found = governing.pages("notaries", Kept)
@@ -32,7 +32,7 @@ def neighbours(folder: Folder = None) -> None:
         lambda rows: session.table_of(
             "Notaries", ["Name", "Id", "Believed by", "Trusted at height", "Vouched for until"],
             [[r["name"], r["notary"][:16], r["by"], r["height"], r["until"]] for r in rows],
-            empty="no other notary is believed",
+            empty="nothing was decided about any other notary",
         ),
     )  # fmt: skip
 
