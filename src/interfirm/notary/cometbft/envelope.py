@@ -7,6 +7,7 @@ block is judged. Its id covers all but the signature; ids are remembered as long
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
@@ -117,7 +118,7 @@ def check_requester(opened: Opened, state: Overlay, *, genesis: Origin, now: Ins
     """
     signature = opened.envelope.signature
     known = state.get(REGISTRY, signature.identity)
-    record = None if known is None else codec.decode(known, Record)
+    record = None if known is None else _record(known)
     if record is not None and record.revoked:
         raise Refusal("envelope.revoked", "the requester was revoked", identity=signature.identity)
     if signature.key != _expected(signature.key, signature.identity, record):
@@ -129,6 +130,12 @@ def check_requester(opened: Opened, state: Overlay, *, genesis: Origin, now: Ins
     for asked in opened.asked:
         if not (votes and isinstance(asked.request, GOVERNING)):
             _check_introduction(asked, signature.key)
+
+
+@lru_cache(maxsize=4096)
+def _record(data: bytes) -> Record:
+    """Kept, because an envelope's requester is looked at whenever the envelope is."""
+    return codec.decode(data, Record)
 
 
 def _expected(key: PublicKey, identity: bytes, record: Record | None) -> PublicKey | None:
