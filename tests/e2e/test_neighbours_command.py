@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.networks import answer, command
+from tests.e2e.networks import answer, command, eventually
 from tests.support.cluster import needs_engine
 
+from interfirm.ledger.receipts.types import ClusterAnchor
 from interfirm.notary.registry.machine import Record
 from interfirm.runtime import notaries
+from interfirm.runtime.cluster import ClusterLayout
 from interfirm.runtime.cluster_govern import government
 from interfirm.runtime.layout import NetworkLayout
+from interfirm.runtime.proofs import AnchorFile, read_anchor, save_anchor
 
 pytestmark = [pytest.mark.slow, *needs_engine]
+PERIOD_MS = 80_000
+"""A header may be kept a quarter of this later than the last one."""
 FIRM = "Halden Retail BV=BE0812345603"
 
 
@@ -75,10 +80,38 @@ def test_what_was_forgotten_is_not_trusted_again_by_itself(operator: Operator) -
     assert operator.believed("second")["cluster"] == "its headers from height 0"
 
 
-def test_trust_is_renewed_when_it_has_become_older(operator: Operator) -> None:
+def test_what_cannot_be_renewed_or_trusted_is_refused(operator: Operator) -> None:
     assert operator.refused("notary", "renew", "second", "--by", "halden") == "neighbour.early"
     assert operator.refused("notary", "renew", "cluster", "--folder", "cluster") == "neighbour.unknown"
     assert operator.refused("notary", "trust", "nobody") == "directory.notary"
+
+
+def short_anchor(operator: Operator, cluster: ClusterLayout, folder: Path) -> tuple[Path, int]:
+    """A file with a late header of a cluster, which counts for a short time only, and its height."""
+    first, late = folder / "first.json", folder / "late.json"
+    operator("proof", "anchor", "--to", str(first))
+    shown = operator("proof", "renew", str(first), "--from", cluster.places[0].rpc, "--to", str(late))
+    file = read_anchor(late)
+    anchors = tuple(
+        each.replace(trusting_period_ms=PERIOD_MS) if isinstance(each, ClusterAnchor) else each for each in file.anchors
+    )
+    save_anchor(late, AnchorFile(anchors=anchors, names=file.names))
+    return late, shown["heights"][cluster.notary_id.hex()]
+
+
+def test_trust_by_an_anchors_file_is_renewed_when_it_has_become_older(operator: Operator, tmp_path: Path) -> None:
+    cluster = NetworkLayout.open(operator.folder).cluster("cluster")
+    anchor, height = short_anchor(operator, cluster, tmp_path)
+    operator("notary", "trust", cluster.notary_id.hex(), "--anchor", str(anchor), "--folder", "second")
+    assert operator.believed("second")["cluster"] == f"its headers from height {height}"
+
+    def renewed() -> bool | None:
+        done = command("--network", str(operator.folder), "notary", "renew", "cluster", "--folder", "second")
+        assert done.returncode == 0 or "neighbour.early" in done.stderr, done.stderr
+        return done.returncode == 0 or None
+
+    eventually(renewed, "a header that is old enough")
+    assert int(operator.believed("second")["cluster"].rpartition(" ")[2]) > height
 
 
 def test_a_cluster_that_was_down_when_a_firm_left_hears_it_when_it_starts(operator: Operator) -> None:
