@@ -76,9 +76,9 @@ def worlds_until(found: str, *, faults: str, seeds: range) -> None:
 def test_a_notary_that_does_not_lock_what_it_lets_go_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     lock = machine.lock
 
-    def careless(request: Lock, name: bytes, state: Overlay, notary: bytes) -> tuple[bytes, ...]:
+    def careless(request: Lock, name: bytes, state: Overlay, notary: bytes, abroad: object) -> tuple[bytes, ...]:
         before = state.get(REFS, ref_key(request.ref))
-        confirmers = lock(request, name, state, notary)
+        confirmers = lock(request, name, state, notary, abroad)
         state.put(REFS, ref_key(request.ref), before)
         return confirmers
 

@@ -23,7 +23,8 @@ from interfirm.ledger.types import ConsumeEntry
 from interfirm.node.flows.messages import ClaimsAsked
 from interfirm.node.flows.types import FlowMessage
 from interfirm.node.vault.types import StoredContract
-from interfirm.notary.types import Import, Lock
+from interfirm.notary.claims.machine import TAKEN
+from interfirm.notary.types import Import, Lock, claim_key
 from interfirm.sim.firm import ENDED_ANYHOW, SimFirm
 from interfirm.sim.notary import Acceptance, Passage
 from interfirm.sim.people import People
@@ -142,7 +143,7 @@ def single_spend(evidence: Evidence) -> Findings:
 
 
 def no_claim_twice(evidence: Evidence) -> Findings:
-    """Neither the notaries' claim hashes nor the keys in the vaults occur twice."""
+    """Neither claim hashes nor the keys in the vaults occur twice; what honest owners claimed is taken at home."""
     made: dict[object, list[object]] = defaultdict(list)
     for name, acceptance in evidence.accepted.items():
         for opening in acceptance.request.claims:
@@ -152,7 +153,20 @@ def no_claim_twice(evidence: Evidence) -> Findings:
         described = interpreter.describe(evidence.world.engine, stored.template, stored.payload, index=made_as.index)
         for key in described.claims:
             made["key", key.family, key.owner, key.alpha].append(made_as)
-    return [f"a claim was made {len(set(by))} times" for by in made.values() if len(set(by)) > 1]
+    found = [f"a claim was made {len(set(by))} times" for by in made.values() if len(set(by)) > 1]
+    return found + _not_taken(evidence)
+
+
+def _not_taken(evidence: Evidence) -> Findings:
+    """Claims of accepted transactions that their owner's home does not keep as taken by them."""
+    home = evidence.world.notaries[0]  # everybody's
+    honest = {firm.identity for firm in evidence.world.honest}
+    return [
+        f"a claim of {name.hex()[:12]} is not taken at home"
+        for name, acceptance in evidence.accepted.items()
+        for opening in acceptance.request.claims
+        if opening.owner in honest and home.claim(claim_key(opening.owner, opening.claim)) != [TAKEN, name]
+    ]
 
 
 def one_notary(evidence: Evidence) -> Findings:

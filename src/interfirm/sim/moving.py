@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from interfirm.base.money import Money
 from interfirm.business.cash.contract import Cash
 from interfirm.contracts.language import Party
-from interfirm.contracts.types import ContractRef
+from interfirm.contracts.types import Command, ContractRef
 from interfirm.node.flows.moves import MoveArguments
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.vault.types import StoredContract
 from interfirm.sim.firm import SimFirm
 from interfirm.sim.people import Held, Try, party_of, ref_of
-from interfirm.sim.trade.contract import Bill, Offer
+from interfirm.sim.trade.contract import Bill, Draft, Offer
 from interfirm.sim.trade.people import Trade
 
-MOVABLE = (Cash, Bill, Offer)
-"""Drafts stay: what they become takes a claim, which its owner's home notary decides."""
+ELSEWHERE = 0.3
+"""How often a bill is drafted where its number is not decided, in the business `claiming`."""
 
 
 class Moving(Trade):
     """Trade at several notaries: what is used together is used where it lives, and now and then somebody moves it."""
 
     weights = {**Trade.weights, "assign": 3, "relocate": 12}
+    movable: tuple[type[Cash | Bill | Offer | Draft], ...] = (Cash, Bill, Offer)
 
     def _relocate(self) -> bool:
         """Somebody who holds a contract moves it to another notary."""
-        kinds = list(MOVABLE)
+        kinds = list(self.movable)
         self.random.shuffle(kinds)
         for kind in kinds:
             found = self._pick(kind, lambda firm, contract: True, with_=self._confirmers)
@@ -44,7 +47,7 @@ class Moving(Trade):
         firm.ask(AskedFlow(id=name, kind="change-notary", arguments=arguments))
 
     @staticmethod
-    def _confirmers(contract: Cash | Bill | Offer) -> list[Party | None]:
+    def _confirmers(contract: Cash | Bill | Offer | Draft) -> list[Party | None]:
         return list(contract.confirmers() or contract.signatories())
 
     def _assign(self) -> bool:
@@ -93,3 +96,14 @@ class Moving(Trade):
             return super()._take()
         finally:
             self._looked_up[(Offer, "active")] = held
+
+
+class Claiming(Moving):
+    """The same, where drafts are made and moved elsewhere too: what becomes of them claims a number at home."""
+
+    movable = (Cash, Bill, Offer, Draft)
+
+    def _ask(self, firm: SimFirm, action: str, command: Command, **more: Any) -> None:
+        if action == "draft" and self.random.random() < ELSEWHERE:
+            more["notary"] = self.random.choice(self.world.population.notaries[1:]).id
+        super()._ask(firm, action, command, **more)

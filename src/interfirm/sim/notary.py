@@ -135,11 +135,19 @@ class SimNotary(Process):
                 return request.lock
 
     def is_usable(self, ref: ContractRef) -> bool:
-        """Whether a contract can be consumed here now, by the notary's own word; nobody is killed by being asked."""
+        """Whether a contract can be consumed here now, by the notary's own word."""
+        return self._said("unspent", ref_key(ref)) is True
+
+    def claim(self, key: bytes) -> Any:
+        """How this notary keeps the claim at a `claim_key`, by its own word."""
+        return self._said("claim", key)
+
+    def _said(self, kind: str, subject: bytes) -> Any:
+        """The answer to a question; nobody is killed by being asked."""
         self._doom = ""
-        question = Asked(requester=self.identity, request=Ask(kind="unspent", subject=ref_key(ref)))
+        question = Asked(requester=self.identity, request=Ask(kind=kind, subject=subject))
         (answered,) = self.solo.submit_batch([question], Instant(self.clock_ms())).answers
-        return expect(answered, Said).answer is True
+        return expect(answered, Said).answer
 
     def _release(self, effect: Any) -> None:
         if isinstance(effect, net.Wake):

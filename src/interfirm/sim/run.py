@@ -18,7 +18,7 @@ from interfirm.contracts.packages import Engine
 from interfirm.sim import checkers
 from interfirm.sim.factoring import Factoring, factoring_engine
 from interfirm.sim.faults import climate
-from interfirm.sim.moving import Moving
+from interfirm.sim.moving import Claiming, Moving
 from interfirm.sim.people import People
 from interfirm.sim.trade.people import Trade, trade_engine
 from interfirm.sim.world import World
@@ -69,6 +69,7 @@ BUSINESSES: dict[str, tuple[type[People], Callable[[], Engine]]] = {
     "trade": (Trade, trade_engine),
     "factoring": (Factoring, factoring_engine),
     "moving": (Moving, trade_engine),
+    "claiming": (Claiming, trade_engine),
 }
 FACTORING_FIRMS_MIN = 4
 """Bank, seller, buyer and lender."""
