@@ -33,7 +33,7 @@ HEIGHTS_KEPT = 300
 HEIGHTS_PROVED = 16
 """How many heights before the last can be proved; each takes memory for every hash that it wrote."""
 _GET = "SELECT value FROM store_leaves WHERE space = ? AND key = ?"
-_PUT = "INSERT INTO store_leaves VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_PUT = "REPLACE INTO store_leaves VALUES (?, ?, ?)"
 _DELETE = "DELETE FROM store_leaves WHERE space = ? AND key = ?"
 _LATER = "SELECT height, leaves FROM store_before WHERE height > ? ORDER BY height DESC"
 _LEAVES = "SELECT space, key, value FROM store_leaves ORDER BY space, key"
