@@ -194,6 +194,20 @@ def test_a_claim_that_is_held_elsewhere_is_refused_at_home(world: World, make: M
     assert flow(firm, name).state == "done"
 
 
+@pytest.mark.parametrize(("statements", "code"), [((), "claim.reservation"), ((b"a word",), "codec.")])
+def test_an_owner_that_does_not_bring_its_homes_word_ends_the_matter(
+    world: World, monkeypatch: pytest.MonkeyPatch, statements: tuple[bytes, ...], code: str
+) -> None:
+    async def lying(*_: object) -> tuple[bytes, ...]:
+        return statements
+
+    monkeypatch.setattr(respond, "is_last", lambda *_: False)
+    monkeypatch.setattr(respond, "reserve", lying)
+    assert refusal(world, *accept_left(world, "B-1")).startswith(code)
+    monkeypatch.undo()
+    done(world, *accept_at_home(world, "B-1"))
+
+
 def test_a_transaction_that_the_other_notary_refuses_frees_the_claim_when_its_window_has_ended(
     world: World, make: Make
 ) -> None:

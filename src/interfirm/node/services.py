@@ -31,18 +31,19 @@ class Services:
         names: Callable[[bytes], str],
         default_notary: bytes,
         window_ms: int = 24 * 3600 * 1000,
-        homes: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        """`homes` tells which notary decides an organisation's claims; without it the default one is everybody's."""
         self.books = books
         self.policy = policy
         self.random = random
         self.name_of = names
         self.default_notary = default_notary
         self.window_ms = window_ms
-        self.home_of = homes or (lambda _: default_notary)
         self.watchers: list[Recorded] = []
         self._started: list[AskedFlow] = []
+
+    def home_of(self, organisation: bytes) -> bytes:
+        """The notary that decides an organisation's claims: all firms of a network are registered with its first."""
+        return self.default_notary
 
     def recorded(self, turn: Turn, verified: Verified, made: Sequence[ContractRef], now_ms: int) -> None:
         """Tell everyone who asked to know what was recorded, inside the turn that recorded it."""

@@ -308,7 +308,7 @@ class Deal:
             return await reserve(self.ctx, self.draft.header, self.draft.id, self.draft.nodes)
         talk, who = self.talks[owner], self.services.name_of(owner)
         with self.ctx.step(f"Reservations of {who}"):
-            await talk.send(ReservationsAsked(transaction=self.draft.id))
+            await talk.send(ReservationsAsked())
             until_ms = self.draft.header.window.upper.ms
             reply = await talk.receive(Reserved | Declined, until_ms=until_ms, who=who)
         if reply is None:

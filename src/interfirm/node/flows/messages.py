@@ -113,9 +113,7 @@ class ClaimsProved(Wire, frozen=True, tag="claims-proved"):
 
 
 class ReservationsAsked(Wire, frozen=True, tag="reservations-asked"):
-    """All have signed: reserve your claims, whose home is another notary, for this transaction."""
-
-    transaction: Hash32
+    """All have signed: reserve your claims, whose home is another notary, for what you signed in this talk."""
 
 
 class Reserved(Wire, frozen=True, tag="reserved"):
