@@ -313,6 +313,7 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+            self._transport = None
 
 
 def split_frames(buffer: bytes | bytearray) -> tuple[list[bytes], int]:
