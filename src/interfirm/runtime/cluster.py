@@ -40,6 +40,12 @@ VALIDATORS, VALIDATORS_MAX = 7, 64
 P2P_PORT, RPC_PORT = 26656, 26657
 SOCKET = "abci.sock"
 BLOCK_BYTES_MAX = 4 * 1024 * 1024
+GOSSIP_PEERS = 2
+"""To how many of the peers that it called, and of those that called it, a validator passes envelopes on.
+
+Everybody to everybody would bring each envelope to a validator as often as it has peers. Nothing depends on it: whoever
+holds an envelope proposes it in its turn, and a client hands it to another validator where it does not come to a block.
+"""
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "rpc": {
@@ -54,6 +60,8 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "cache_size": 100_000,
         "max_tx_bytes": LIMITS.envelope_bytes_max,
         "max_txs_bytes": 256 * 1024 * 1024,
+        "experimental_max_gossip_connections_to_persistent_peers": GOSSIP_PEERS,
+        "experimental_max_gossip_connections_to_non_persistent_peers": GOSSIP_PEERS,
     },
     "consensus": {
         "timeout_propose": "2s",
