@@ -122,4 +122,4 @@ def test_a_cluster_that_was_down_when_a_firm_left_hears_it_when_it_starts(operat
     operator("network", "up")
     for cluster in layout.clusters.values():
         with government(cluster) as asked:
-            assert asked.asked("key", Record, halden).revoked
+            eventually(lambda: asked.asked("key", Record, halden).revoked or None, "the proved state")

@@ -7,9 +7,11 @@ modules and the ids of the packages it depends on; so an id fixes the meaning of
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -202,6 +204,21 @@ def _resolved(value: Any, transaction: bytes) -> Any:
     return value
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: CPython 3.11's parser fails when a finalizer parses too, as a traceback's text does.
+
+    What becomes of a source must not depend on what else a process holds.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class Engine:
     """Packages loaded together, sharing one meter; the same packages give every party the same verdict and fuel."""
 
@@ -229,12 +246,13 @@ class Engine:
                 raise Refusal("contract.package", "a module lies in another folder than its package", module=name)
         imports = self._imports(package)
         loaded: list[TemplateCode] = []
-        for name in _in_order(package):
-            namespace = self._execute(package, name, imports)
-            imports[name] = {k: v for k, v in namespace.items() if not k.startswith("_")}
-            found = self._found(package, name, namespace)
-            check_private_fields(package.modules[name], {code.id.name: _blanked(code) for code in found})
-            loaded.extend(found)
+        with _uncollected():
+            for name in _in_order(package):
+                namespace = self._execute(package, name, imports)
+                imports[name] = {k: v for k, v in namespace.items() if not k.startswith("_")}
+                found = self._found(package, name, namespace)
+                check_private_fields(package.modules[name], {code.id.name: _blanked(code) for code in found})
+                loaded.extend(found)
         if len({code.id for code in loaded}) != len(loaded):
             raise Refusal("contract.package", "two modules of a package declare one template", package=package.name)
         self.packages[package.id] = package

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import gc
 from typing import Any
 
 import pytest
@@ -257,3 +259,20 @@ class Box(Template):
     box: Any = code.read([[ALICE.id], [local], [local], {"a": local}, [local], None], digest("t"))
     assert {box.part.paper, *box.several, *box.named.values(), *box.listed} == {contract.Ref(digest("t"), 3)}
     assert who(ALICE).id == box.owner.id
+
+
+def test_what_else_a_process_does_with_source_does_not_disturb_loading() -> None:
+    packages = bundle(contract)
+
+    def parses(phase: str, _: dict[str, int]) -> None:
+        ast.parse("deeper(than((((this)))))")
+
+    before = gc.get_threshold()
+    gc.callbacks.append(parses)
+    gc.set_threshold(5)
+    try:
+        assert Engine(packages).named("Iou")
+        assert gc.isenabled()
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(parses)
