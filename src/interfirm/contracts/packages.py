@@ -7,11 +7,9 @@ modules and the ids of the packages it depends on; so an id fixes the meaning of
 from __future__ import annotations
 
 import ast
-import gc
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -25,6 +23,7 @@ from interfirm.base.values import Wire
 from interfirm.contracts import language, metering
 from interfirm.contracts.privacy import blank, check_private_fields
 from interfirm.contracts.types import Plain, TemplateId
+from interfirm.contracts.undisturbed import undisturbed
 
 LANGUAGE_MODULE = "interfirm.contracts.language"
 
@@ -204,21 +203,6 @@ def _resolved(value: Any, transaction: bytes) -> Any:
     return value
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without garbage collection: CPython 3.11's parser fails when a finalizer parses too, as a traceback's text does.
-
-    What becomes of a source must not depend on what else a process holds.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 class Engine:
     """Packages loaded together, sharing one meter; the same packages give every party the same verdict and fuel."""
 
@@ -246,7 +230,7 @@ class Engine:
                 raise Refusal("contract.package", "a module lies in another folder than its package", module=name)
         imports = self._imports(package)
         loaded: list[TemplateCode] = []
-        with _uncollected():
+        with undisturbed():
             for name in _in_order(package):
                 namespace = self._execute(package, name, imports)
                 imports[name] = {k: v for k, v in namespace.items() if not k.startswith("_")}
