@@ -309,7 +309,7 @@ class Books:
 
         salts = salt if isinstance(whole, Draft) else None
         bare = request_of(whole, signatures, salts=salts, reservations=reservations, seals=seals)
-        templates = {self.engine.path_of(node.action.template) for node in whole.nodes}
+        templates = (self.engine.path_of(node.action.template) for node in whole.nodes)
         if not is_shown(turn, bare.header.notary, templates):
             return bare
         return NotariseWhole(notarise=bare, view=self._whole_view(turn, whole))
@@ -339,9 +339,10 @@ class Books:
         """What this organisation can vouch for when it verifies a view."""
         return _World(self, turn)
 
-    def verified(self, turn: Turn, view: View) -> Verified:
-        """A view that holds by what this organisation knows; raises as `verify_view`."""
-        return verify_view(view, engine=self.engine, world=self.world(turn), network=self.network)
+    def verified(self, turn: Turn, view: View, transaction: bytes | None = None) -> Verified:
+        """A view that holds by what this organisation knows, of this transaction; raises as `verify_view`."""
+        world = self.world(turn)
+        return verify_view(view, engine=self.engine, world=world, network=self.network, transaction=transaction)
 
     def claim_output(self, owner: bytes, alpha: bytes, proof: bytes) -> bytes:
         """The VRF output of a claim by its owner's registered key."""

@@ -12,7 +12,7 @@ from interfirm.contracts.types import ContractRef, Create, walk
 from interfirm.ledger.authority import required_signers
 from interfirm.ledger.proof import ReceiptBundle, prove_fields
 from interfirm.ledger.types import Skeleton, View
-from interfirm.ledger.verification import names_from, verify_view
+from interfirm.ledger.verification import names_from
 from interfirm.node.desk import Answer, Desk, Operation, day_window, moment_of, text_of
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.forms import ref_of, ref_text
@@ -160,7 +160,7 @@ def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
         if stored is None or not stored.receipt:
             raise Refusal("vault.unknown", "this node holds no receipt of that transaction", ref=ref_text(ref))
         view = codec.decode(stored.view, View)
-        verified = verify_view(view, engine=books.engine, world=books.world(turn), network=books.network)
+        verified = books.verified(turn, view)
         contract = verified.created.get(made.index)
         shown = arguments.get("fields") or (list(names(contract.action.template)) if contract else [])
         bundle = prove_fields(verified, made.index, shown, receipt=stored.receipt, names=names, moves=moves)

@@ -21,6 +21,7 @@ from interfirm.ledger.history import (
     needed,
     verify_history,
 )
+from interfirm.ledger.tree import Node
 from interfirm.ledger.types import View
 from interfirm.ledger.verification import Verified
 from interfirm.node.vault.turn import Turn
@@ -44,18 +45,16 @@ class Histories:
 
     def behind(self, turn: Turn, whole: Draft | Verified) -> History:
         """How the inputs of a transaction were made whose signatories do not sign it, for who knows nothing of it."""
-        if isinstance(whole, Verified):
-            wanted = needed(whole, whole.tops)
-        else:
-            scopes = {opening.line.identity: frozenset(opening.line.scope) for opening in whole.lines}
-            wanted = [self._books.disclosure(turn, ref).origin for ref in history_needed(whole.roots, scopes)]
+        wanted = needed(whole, whole.tops) if isinstance(whole, Verified) else self._needed(turn, whole, whole.roots)
         return self._to(turn, wanted, lambda ref: self._item(turn, ref))
 
     def for_draft(self, turn: Turn, draft: Draft, party: bytes, *, all_of_it: bool = False) -> History:
         """The ancestors that the party needs for its view of a draft and lacks; remembers what was given to whom."""
+        return self._given(turn, self._needed(turn, draft, draft.tops[party]), party, all_of_it=all_of_it)
+
+    def _needed(self, turn: Turn, draft: Draft, tops: Sequence[Node]) -> list[ContractRef]:
         scopes = {opening.line.identity: frozenset(opening.line.scope) for opening in draft.lines}
-        wanted = [self._books.disclosure(turn, ref).origin for ref in history_needed(draft.tops[party], scopes)]
-        return self._given(turn, wanted, party, all_of_it=all_of_it)
+        return [self._books.disclosure(turn, ref).origin for ref in history_needed(tops, scopes)]
 
     def for_view(self, turn: Turn, view: View, party: bytes) -> History:
         """All ancestors that the party needs for a view."""

@@ -31,6 +31,9 @@ def show_to(turn: Turn, notary: bytes, templates: Iterable[str]) -> None:
 
 
 def is_shown(turn: Turn, notary: bytes, templates: Iterable[str]) -> bool:
-    """Whether a transaction that touches these templates is brought whole to this notary."""
+    """Whether a transaction that touches these templates is brought whole to this notary.
+
+    They are looked at only where the notary is shown anything.
+    """
     shown = shown_to(turn, notary)
-    return ALL in shown or any(template in shown for template in templates)
+    return bool(shown) and (ALL in shown or any(template in shown for template in templates))

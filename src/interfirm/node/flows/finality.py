@@ -14,8 +14,9 @@ from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
 from interfirm.node.flows.types import Outcome
 from interfirm.node.services import Services
+from interfirm.notary.abroad import Anchors
 from interfirm.notary.types import Ask, NotariseWhole, Said, Withdraw
-from interfirm.notary.wire import Answered, read_answer
+from interfirm.notary.wire import Answered, expect, read_answer
 
 GRACE_MS = 30_000
 """How long after a window's end to leave the notary alone, and how long between two questions."""
@@ -117,3 +118,9 @@ async def accepted_now(ctx: Context, notary: bytes, transaction: bytes) -> Answe
     except Refusal:
         return None
     return answer
+
+
+def said_in(books: Books, answered: Answered, notary: bytes) -> Said:
+    """What a notary's signed or proven word says; raises its Refusal, and those of `Anchors.statement`."""
+    expect(answered, Said)
+    return Anchors([books.directory.anchor(notary)]).statement(notary, answered.statement)

@@ -20,16 +20,15 @@ from interfirm.ledger.moves import Terms, import_id
 from interfirm.ledger.types import ConfirmersOpening, TransactionSignature
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Cancelled, Context, Session
-from interfirm.node.flows.finality import GRACE_MS
+from interfirm.node.flows.finality import GRACE_MS, said_in
 from interfirm.node.flows.messages import Declined, LockAsked, LockSigned, Moved, dropped
 from interfirm.node.flows.respond import WatchedContracts
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.moves import terms_of
 from interfirm.node.services import Services
-from interfirm.notary.abroad import Anchors
 from interfirm.notary.moves.machine import LOCK
 from interfirm.notary.types import Ask, Finish, Import, Lock, Said, Unlock, Withdraw
-from interfirm.notary.wire import Answered, expect, read_answer
+from interfirm.notary.wire import expect, read_answer
 
 CHANGE = "change-notary"
 """The name of the flow, and of the choice that a policy's rule decides about."""
@@ -350,9 +349,3 @@ class Moving:
             except Refusal as refusal:
                 return refusal.code
         return ""
-
-
-def said_in(books: Books, answered: Answered, notary: bytes) -> Said:
-    """What a notary's signed or proven word says; raises its Refusal, and those of `Anchors.statement`."""
-    expect(answered, Said)
-    return Anchors([books.directory.anchor(notary)]).statement(notary, answered.statement)

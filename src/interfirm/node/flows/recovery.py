@@ -20,7 +20,7 @@ from interfirm.contracts.types import ContractRef
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
 from interfirm.node.flows.deliver import ANSWER_MS_MAX, PAGE, give_page, take_again
-from interfirm.node.flows.finality import receipt_or_never
+from interfirm.node.flows.finality import receipt_or_never, said_in
 from interfirm.node.flows.messages import (
     Declined,
     Delivery,
@@ -29,7 +29,7 @@ from interfirm.node.flows.messages import (
     TransactionsGiven,
     TransactionWanted,
 )
-from interfirm.node.flows.moves import said_in, watch
+from interfirm.node.flows.moves import watch
 from interfirm.node.flows.respond import record
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.flows.unlocking import LockedContract

@@ -20,10 +20,9 @@ from interfirm.ledger import signing
 from interfirm.ledger.tree import Node
 from interfirm.ledger.types import Header
 from interfirm.node.flows.context import Context
-from interfirm.node.flows.finality import POLL_MS_MAX, POLL_MS_MIN, accepted_now
+from interfirm.node.flows.finality import POLL_MS_MAX, POLL_MS_MIN, accepted_now, said_in
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.services import Services
-from interfirm.notary.abroad import Anchors
 from interfirm.notary.claims.machine import RESERVATION, TAKEN, held_id
 from interfirm.notary.types import Ask, Free, Request, Reserve, Said, Settle, claim_key
 from interfirm.notary.wire import Answered, expect, read_answer
@@ -100,15 +99,15 @@ async def _state(ctx: Context, home: bytes, claim: bytes) -> tuple[Any, bytes]:
     Raises the notary's refusal.
     """
     key = claim_key(ctx.services.books.keys.identity, claim)
-    statement = read_answer(await ctx.notary(home, Ask(kind="claim", subject=key))).statement
-    said = _said(ctx.services, home, "claim", key, statement)
-    return None if said is None else said.answer, statement
+    answered = read_answer(await ctx.notary(home, Ask(kind="claim", subject=key)))
+    said = _said(ctx.services, home, "claim", key, answered)
+    return None if said is None else said.answer, answered.statement
 
 
-def _said(services: Services, notary: bytes, kind: str, subject: bytes, statement: bytes) -> Said | None:
+def _said(services: Services, notary: bytes, kind: str, subject: bytes, answered: Answered) -> Said | None:
     """A notary's signed or proven word, which alone is believed; None where it is not its word on this subject."""
     try:
-        said = Anchors([services.books.directory.anchor(notary)]).statement(notary, statement)
+        said = said_in(services.books, answered, notary)
     except Refusal:
         return None
     return said if (said.kind, said.subject) == (kind, subject) else None
@@ -182,7 +181,7 @@ def _is_accepted(answered: Answered) -> bool:
 
 def _is_over(services: Services, held: HeldClaims, answered: Answered) -> bool:
     """Whether the notary's signed or proven word says that nothing was accepted, at the window's end or later."""
-    said = _said(services, held.notary, "accepted", held.transaction, answered.statement)
+    said = _said(services, held.notary, "accepted", held.transaction, answered)
     return said is not None and said.answer is None and said.time.ms >= held.until_ms
 
 

@@ -12,7 +12,7 @@ from interfirm.base.values import Value
 from interfirm.contracts.types import ContractRef, Create, Exercise
 from interfirm.ledger import signing
 from interfirm.ledger.types import Notarised, TransactionSignature, View
-from interfirm.ledger.verification import Verified, check_signer, verify_view
+from interfirm.ledger.verification import Verified, check_signer
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
 from interfirm.node.flows.finality import accepted, receipt_or_never, word_or_outcome
@@ -112,9 +112,7 @@ def verified_view(ctx: Context, view: View, transaction: bytes, history: tuple[N
     """A view verified with the history that came with it, which is kept: it will not be sent again."""
     books: Books = ctx.services.books
     books.histories.keep(ctx.turn, history)
-    return verify_view(
-        view, engine=books.engine, world=books.world(ctx.turn), network=books.network, transaction=transaction
-    )
+    return books.verified(ctx.turn, view, transaction)
 
 
 def _check_mine(ctx: Context, verified: Verified, proposal: Proposal) -> None:

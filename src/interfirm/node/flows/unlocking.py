@@ -12,8 +12,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.contracts.types import ContractRef
 from interfirm.node.flows.context import Context
-from interfirm.node.flows.finality import GRACE_MS
-from interfirm.node.flows.moves import said_in
+from interfirm.node.flows.finality import GRACE_MS, said_in
 from interfirm.node.services import Services
 from interfirm.notary.types import Ask, Said, Unlock, ref_key
 from interfirm.notary.wire import expect, read_answer
