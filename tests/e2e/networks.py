@@ -54,6 +54,19 @@ def asker(home: Home) -> Asker:
     return Asker(home.control_path)
 
 
+def ended(home: Home, operation: str, **arguments: Any) -> dict[str, Any]:
+    """The flow that an operation starts, as it stands when the node answers."""
+    found: dict[str, Any] = asker(home).call(operation, arguments)["flow"]
+    return found
+
+
+def done(home: Home, operation: str, **arguments: Any) -> Any:
+    """What a flow came to that ends well at once."""
+    flow = ended(home, operation, **arguments)
+    assert flow["state"] == "done", flow
+    return flow["result"]
+
+
 def eventually(look: Callable[[], T | None], what: str, *, within_s: float = 60) -> T:
     """What `look` finds, as soon as it finds something; a process that is down counts as nothing yet."""
     deadline = time.monotonic() + within_s

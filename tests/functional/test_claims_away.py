@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.flows import flow, result
 
 from interfirm.contracts.types import Command, ContractRef, CreateCommand, ExerciseCommand
 from interfirm.node.flows import respond
@@ -16,7 +17,6 @@ from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.moves import MoveArguments
 from interfirm.node.flows.reservations import END, HeldClaims
 from interfirm.node.flows.types import AskedFlow, AskedKill
-from interfirm.node.vault.types import FlowRecord
 from interfirm.notary.claims.machine import RESERVATION, TAKEN, state_of
 from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.state import Overlay
@@ -38,17 +38,6 @@ def world() -> Iterator[World]:
     """A supplier, which owns its bills' numbers, and a debtor; everybody's home is the first of two notaries."""
     with World(11, trade_engine(), firms=2, notaries=2, policies=(SIGN_ALL,)) as made:
         yield made
-
-
-def flow(firm: SimFirm, name: str) -> FlowRecord:
-    with firm.reading() as turn:
-        record = turn.flow(name)
-    assert record is not None
-    return record
-
-
-def result(firm: SimFirm, name: str) -> Any:
-    return msgspec.msgpack.decode(flow(firm, name).result)
 
 
 def ask(firm: SimFirm, name: str, command: Command, **more: Any) -> None:

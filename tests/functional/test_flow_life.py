@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.flows import flow, result
 
 from interfirm.contracts.types import ContractRef, CreateCommand, ExerciseCommand
 from interfirm.node.flows.exercise import ExerciseArguments
@@ -26,17 +27,6 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(firms.SimFirm, "_look_at_inbox", lambda firm: None)
     with World(5, trade_engine(), firms=2, policies=(ASK_ALL,)) as made:
         yield made
-
-
-def flow(firm: SimFirm, name: str) -> FlowRecord:
-    with firm.reading() as turn:
-        record = turn.flow(name)
-    assert record is not None
-    return record
-
-
-def result(firm: SimFirm, name: str) -> Any:
-    return msgspec.msgpack.decode(flow(firm, name).result)
 
 
 def inbox(firm: SimFirm) -> list[InboxItem]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.flows import flow, result
 
 from interfirm.base import codec
 from interfirm.base.limits import LIMITS
@@ -20,7 +21,7 @@ from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.moves import MoveArguments
 from interfirm.node.flows.types import AskedFlow, AskedKill
 from interfirm.node.policy import Rule, Verdict
-from interfirm.node.vault.types import FlowRecord, StoredContract
+from interfirm.node.vault.types import StoredContract
 from interfirm.notary.solo.host import SoloHost
 from interfirm.notary.state import REFS
 from interfirm.notary.types import Done, Lock, ref_key
@@ -40,17 +41,6 @@ def world() -> Iterator[World]:
     """Three firms that sign what holds, and three notaries."""
     with World(11, trade_engine(), firms=3, notaries=3, policies=(SIGN_ALL,)) as made:
         yield made
-
-
-def flow(firm: SimFirm, name: str) -> FlowRecord:
-    with firm.reading() as turn:
-        record = turn.flow(name)
-    assert record is not None
-    return record
-
-
-def result(firm: SimFirm, name: str) -> Any:
-    return msgspec.msgpack.decode(flow(firm, name).result)
 
 
 def held(firm: SimFirm, ref: ContractRef) -> StoredContract | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.networks import asker, eventually
+from tests.e2e.networks import asker, done, ended, eventually
 from tests.support.cluster import needs_engine
 
 from interfirm.base.time import Instant
@@ -51,17 +51,6 @@ def names(network: NetworkLayout) -> tuple[str, str]:
 def held(home: Home, ref: str) -> dict[str, Any]:
     found: dict[str, Any] = asker(home).call("contracts.show", {"ref": ref})
     return found
-
-
-def ended(home: Home, operation: str, **arguments: Any) -> dict[str, Any]:
-    found: dict[str, Any] = asker(home).call(operation, arguments)["flow"]
-    return found
-
-
-def done(home: Home, operation: str, **arguments: Any) -> Any:
-    flow = ended(home, operation, **arguments)
-    assert flow["state"] == "done", flow
-    return flow["result"]
 
 
 def cash(network: NetworkLayout) -> str:

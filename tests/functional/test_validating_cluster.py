@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.networks import asker, eventually
+from tests.e2e.networks import asker, done, ended, eventually
 from tests.support import ledger as sample
 from tests.support.cluster import PATIENCE_S, RunningCluster, free_address, needs_engine, now
 from tests.support.parties import Party
@@ -137,17 +137,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkLayout]
         yield layout
     finally:
         notaries.stop_all(layout)
-
-
-def ended(home: Home, operation: str, **arguments: Any) -> dict[str, Any]:
-    found: dict[str, Any] = asker(home).call(operation, arguments)["flow"]
-    return found
-
-
-def done(home: Home, operation: str, **arguments: Any) -> Any:
-    flow = ended(home, operation, **arguments)
-    assert flow["state"] == "done", flow
-    return flow["result"]
 
 
 def cash_of(issuer: Home, owner: Home, notary: str) -> dict[str, Any]:
