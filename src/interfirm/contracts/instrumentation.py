@@ -15,6 +15,7 @@ import ast
 import copy
 from collections.abc import Iterable, Sequence
 
+from interfirm.contracts.parsing import parse
 from interfirm.contracts.vocabulary import BUILTIN_ATTRIBUTES, TYPES, is_docstring, is_simple, is_text
 
 _ARITHMETIC = {
@@ -94,12 +95,12 @@ def _assign(target: ast.expr, value: ast.expr, place: ast.AST) -> ast.Assign:
 
 def _burn(steps: int) -> list[ast.stmt]:
     """Inline, because a call would cost as much as what it counts."""
-    return ast.parse(f"_fuel.steps_left -= {max(1, steps)}\nif _fuel.steps_left < 0: _fuel.out()").body
+    return parse(f"_fuel.steps_left -= {max(1, steps)}\nif _fuel.steps_left < 0: _fuel.out()").body
 
 
 def _called(steps: int, body: list[ast.stmt]) -> list[ast.stmt]:
     """A function's body that counts its steps and how deeply it is called; refused calls are not entered."""
-    entered = ast.parse(
+    entered = parse(
         f"_fuel.steps_left -= {max(1, steps)}\n"
         "if _fuel.steps_left < 0 or _fuel.calls_left < 1: _fuel.out()\n"
         "_fuel.calls_left -= 1\n"

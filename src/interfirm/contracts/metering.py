@@ -18,6 +18,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
 from interfirm.contracts.functions import Functions
 from interfirm.contracts.instrumentation import instrument
+from interfirm.contracts.parsing import compile_tree
 from interfirm.contracts.subset import check_source
 from interfirm.contracts.vocabulary import BUILTINS
 
@@ -111,7 +112,7 @@ def load(source: str, *, module: str, imports: Mapping[str, Any], meter: Meter) 
     tree = instrument(check_source(source, module=module, imports_allowed=imports.keys()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        code = compile(tree, f"<{module}>", "exec", flags=_POSTPONED, dont_inherit=True, optimize=0)
+        code = compile_tree(tree, f"<{module}>", flags=_POSTPONED)
     made = ModuleType(module)
     namespace = made.__dict__
     namespace["__builtins__"] = dict(_BUILTINS)

@@ -21,9 +21,9 @@ from interfirm.base.hashing import digest
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Wire
 from interfirm.contracts import language, metering
+from interfirm.contracts.parsing import parse
 from interfirm.contracts.privacy import blank, check_private_fields
 from interfirm.contracts.types import Plain, TemplateId
-from interfirm.contracts.undisturbed import undisturbed
 
 LANGUAGE_MODULE = "interfirm.contracts.language"
 
@@ -91,7 +91,7 @@ def _source_of(name: str) -> str:
 def imports_of(source: str) -> list[str]:
     """The modules a contract module imports, in order, without `__future__`."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Refusal("contract.syntax", "the source does not parse", reason=str(error)[:200]) from error
     return [n.module for n in tree.body if isinstance(n, ast.ImportFrom) and n.module and n.module != "__future__"]
@@ -230,13 +230,12 @@ class Engine:
                 raise Refusal("contract.package", "a module lies in another folder than its package", module=name)
         imports = self._imports(package)
         loaded: list[TemplateCode] = []
-        with undisturbed():
-            for name in _in_order(package):
-                namespace = self._execute(package, name, imports)
-                imports[name] = {k: v for k, v in namespace.items() if not k.startswith("_")}
-                found = self._found(package, name, namespace)
-                check_private_fields(package.modules[name], {code.id.name: _blanked(code) for code in found})
-                loaded.extend(found)
+        for name in _in_order(package):
+            namespace = self._execute(package, name, imports)
+            imports[name] = {k: v for k, v in namespace.items() if not k.startswith("_")}
+            found = self._found(package, name, namespace)
+            check_private_fields(package.modules[name], {code.id.name: _blanked(code) for code in found})
+            loaded.extend(found)
         if len({code.id for code in loaded}) != len(loaded):
             raise Refusal("contract.package", "two modules of a package declare one template", package=package.name)
         self.packages[package.id] = package

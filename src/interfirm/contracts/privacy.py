@@ -16,6 +16,7 @@ import msgspec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import HASH_BYTES
 from interfirm.contracts.language import Private
+from interfirm.contracts.parsing import parse
 
 _DECIDING = ("signatories", "observers", "confirmers", "fallback", "claims", "ensure")
 _BLANK: Private[Any] = Private(bytes(HASH_BYTES))
@@ -40,7 +41,7 @@ def check_private_fields(source: str, private: Mapping[str, Collection[str]]) ->
 
     `private` names the private fields of each class of the source, inherited ones included.
     """
-    for node in ast.parse(source).body:
+    for node in parse(source).body:
         if isinstance(node, ast.ClassDef) and private.get(node.name):
             _check_class(node, set(private[node.name]))
 

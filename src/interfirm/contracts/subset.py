@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable
 
 from interfirm.base.limits import LIMITS
 from interfirm.contracts.expressions import Expressions
+from interfirm.contracts.parsing import compile_tree, parse
 from interfirm.contracts.vocabulary import is_docstring, is_simple, refuse
 
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -54,7 +55,7 @@ def _parsed(source: str, module: str) -> ast.Module:
         with warnings.catch_warnings():
             # what one Python warns of (invalid escapes), another refuses
             warnings.simplefilter("error")
-            tree = ast.parse(source)
+            tree = parse(source)
         if not source.isascii():
             _check_tokens(source, module)
     except (SyntaxError, ValueError, MemoryError, RecursionError, tokenize.TokenError) as error:
@@ -85,7 +86,7 @@ def _check_compiles(tree: ast.Module, module: str) -> None:
         with warnings.catch_warnings():
             # what compilers warn of differs between versions and changes no meaning
             warnings.simplefilter("ignore")
-            compile(tree, "<contract>", "exec", dont_inherit=True)
+            compile_tree(tree, "<contract>")
     except (SyntaxError, ValueError, RecursionError, OverflowError) as error:
         refuse("syntax", module, line=getattr(error, "lineno", None) or 1, found=str(error))
 

@@ -262,8 +262,6 @@ class Box(Template):
 
 
 def test_what_else_a_process_does_with_source_does_not_disturb_loading() -> None:
-    packages = bundle(contract)
-
     def parses(phase: str, _: dict[str, int]) -> None:
         ast.parse("deeper(than((((this)))))")
 
@@ -271,7 +269,7 @@ def test_what_else_a_process_does_with_source_does_not_disturb_loading() -> None
     gc.callbacks.append(parses)
     gc.set_threshold(5)
     try:
-        assert Engine(packages).named("Iou")
+        assert Engine(bundle(contract)).named("Iou")
         assert gc.isenabled()
     finally:
         gc.set_threshold(*before)
