@@ -1,0 +1,74 @@
+"""What the doors of a node need of it: who asks, what may be asked, answers, documents. The runtime gives it them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, Protocol
+
+from interfirm.base.values import Value
+from interfirm.contracts.packages import TemplateCode
+from interfirm.node.access.types import Caller
+
+Parts = AsyncIterator[dict[str, Any]]
+"""What becomes of a flow, part by part: `{"flow": {...}}`; the last part is where it stands when its caller leaves."""
+
+
+class ShownTemplate:
+    """A template as one caller sees it."""
+
+    __slots__ = ("choices", "code", "create", "hidden", "path")
+
+    def __init__(
+        self, path: str, code: TemplateCode, *, create: bool, choices: Iterable[str], hidden: Iterable[str] = ()
+    ) -> None:
+        self.path = path
+        """`folder.Name`."""
+        self.code = code
+        self.create = create
+        """Whether the caller may make contracts of it."""
+        self.choices = frozenset(choices)
+        """The choices that the caller may make."""
+        self.hidden = frozenset(hidden)
+        """Fields that the caller is not shown."""
+
+
+class ShownOperation(Value, frozen=True):
+    """An operation of a business module that one caller may ask for by name."""
+
+    name: str
+    about: str
+    """One sentence: what it does, with its arguments in `backticks`."""
+
+
+class NodePort(Protocol):
+    """One node, as its doors see it. Every method that takes a caller applies the rules of the caller's roles."""
+
+    def caller(self, headers: Mapping[str, str]) -> Caller:
+        """Who asks, by the headers of a request (names in small letters); Refusal `access.unknown-caller`."""
+
+    async def ask(self, caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any] | Parts:
+        """Carry an operation out, or start its flow; Refusal `access.*` where the caller may not, and the desk's own.
+
+        A flow's parts come until it ends, or waits longer than `wait_ms`; with `progress` every step is a part.
+        """
+
+    def templates(self, caller: Caller) -> Sequence[ShownTemplate]:
+        """The templates whose contracts the caller may read, make or choose on, each once, by its path."""
+
+    def operations(self, caller: Caller) -> Sequence[ShownOperation]:
+        """The operations of business modules that the caller may ask for."""
+
+    def attachment_put(self, caller: Caller, chunks: Iterable[bytes]) -> bytes:
+        """Keep a file, named by its SHA-256; Refusal `access.*`, `vault.attachment-size`. May be called in a thread."""
+
+    def attachment_open(self, content: bytes) -> BinaryIO:
+        """The file with this SHA-256, for who was shown a contract that names it; Refusal `vault.attachment-unknown`.
+
+        May be called in a thread.
+        """
+
+    def ready(self) -> dict[str, Any]:
+        """How the node stands: `ready`, true or false, and why; shown to anybody, so nothing secret."""
+
+    def now_ms(self) -> int:
+        """The node's time, in milliseconds since 1970."""
