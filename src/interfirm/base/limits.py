@@ -166,6 +166,26 @@ class Limits(msgspec.Struct, frozen=True):
     """Items of one page of an answer."""
     notaries_count_max: int = 64
     """Other notaries that a notary's voters ever trusted."""
+    token_lifetime_ms_max: int = 366 * 24 * 3600 * 1000
+    """How long a token that a person or program shows at a node's doors may be valid."""
+    http_body_bytes_max: int = 1024 * 1024
+    """The body of one request over HTTP, files aside."""
+    http_depth_max: int = 32
+    """Nesting of one JSON body or parameter over HTTP."""
+    http_head_bytes_max: int = 32 * 1024
+    """All headers of one request over HTTP."""
+    http_target_bytes_max: int = 8 * 1024
+    """Path and query of one request over HTTP."""
+    http_stall_ms_max: int = 20_000
+    """Silence within the body of a request over HTTP after which it is given up."""
+    http_body_ms_max: int = 600_000
+    """From the first to the last byte of the body of a request over HTTP."""
+    http_wait_ms_max: int = 60_000
+    """How long a request over HTTP may wait for its flow to end."""
+    idempotency_key_chars_max: int = 100
+    """An idempotency key of a request over HTTP."""
+    idempotency_keep_ms: int = 48 * 3600 * 1000
+    """How long the answer to an idempotency key is kept."""
 
 
 LIMITS = Limits()
