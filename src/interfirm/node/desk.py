@@ -2,33 +2,40 @@
 
 An operation reads the vault and answers at once with JSON-ready data, or names a flow to start and be waited for.
 Business modules add their own operations (`commands.py` in their folder). Refusals carry their codes to the door.
+
+A desk is somebody's (`Desk.of`): what it lists, shows and submits is what the caller's roles allow, so an operation
+that reads and acts through its desk needs no rules of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import msgspec
 
 from interfirm.base import codec
-from interfirm.base.errors import Refusal
+from interfirm.base.errors import Refusal, check
 from interfirm.base.time import Day, Instant
 from interfirm.base.values import Value
 from interfirm.contracts import language
-from interfirm.contracts.packages import TemplateCode
 from interfirm.contracts.types import Command, ContractRef, CreateCommand, ExerciseCommand
 from interfirm.ledger.private import commit_private
+from interfirm.node.access.audit import DONE, is_recorded, note_asker, record, subject_of
+from interfirm.node.access.machine import ALLOWED, Permission
+from interfirm.node.access.people import role_of
+from interfirm.node.access.rules import read_rule
+from interfirm.node.access.types import OWNER_ROLE, Caller
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
-from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry, Step
-from interfirm.node.forms import Forms, Names, jsonable, read_instant, ref_text
+from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
+from interfirm.node.forms import Forms, Names, read_instant
+from interfirm.node.reading import Reading, fields_of, template_of
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
-from interfirm.node.vault.types import FlowRecord, StoredContract, StoredMove
 from interfirm.node.vault.vault import Vault
-
-T = TypeVar("T", bound=language.Template)
+from interfirm.node.vault.where import Where
 
 
 class Start(Value, frozen=True):
@@ -42,8 +49,8 @@ Answer = dict[str, Any] | Start
 Operation = Callable[["Desk", dict[str, Any]], Answer]
 
 
-class Desk:
-    """The operations of one node."""
+class Desk(Reading):
+    """The operations of one node, for one caller."""
 
     def __init__(
         self,
@@ -62,6 +69,30 @@ class Desk:
         self.now_ms = now_ms
         self.forms = Forms(names, self._commit)
         self.operations = operations
+        self.permission = ALLOWED
+
+    def of(self, caller: Caller) -> Self:
+        """The desk as it is for this caller; Refusal `access.role`."""
+        with self.vault.read() as turn:
+            roles = [role_of(turn, name) for name in caller.roles if name != OWNER_ROLE]
+        made = copy.copy(self)
+        made.permission = Permission(caller, roles, self._row_rule)
+        return made
+
+    def _row_rule(self, template: str, rows: str, variables: Mapping[str, str]) -> Where:
+        return read_rule(self.engine.named(template), rows, self.forms, self.engine, variables)
+
+    def check_rule(self, template: str, rows: str, hidden: Iterable[str], choices: Iterable[str]) -> None:
+        """Refuse (`access.rule`, `contract.template`) a rule that does not fit the template it names."""
+        code = self.engine.named(template)
+        check(self.template_name(code) == template, "access.rule", "a rule names its template as folder.Name",
+              template=template[:80])  # fmt: skip
+        unknown = [name for name in hidden if name not in code.fields]
+        unknown += [name for name in choices if name not in code.choices and name != "*"]
+        check(not unknown, "access.rule", "the template has no such fields or choices", template=template,
+              unknown=unknown)  # fmt: skip
+        if "$" not in rows:  # what stands for a variable is known when somebody asks
+            self._row_rule(template, rows, {})
 
     @property
     def me(self) -> bytes:
@@ -75,9 +106,30 @@ class Desk:
             raise Refusal(
                 "desk.operation", "there is no such operation", operation=name[:80], known=sorted(self.operations)
             )
-        return operation(self, arguments)
+        outcome = DONE
+        answer: Answer | None = None
+        try:
+            self.permission.check_operation(name)
+            answer = operation(self, arguments)
+            return answer
+        except Refusal as refusal:
+            outcome = refusal.code
+            raise
+        finally:
+            self._record(name, arguments, answer, outcome)
 
-    # starting what changes the ledger ---------------------------------------------------------------------------
+    def _record(self, name: str, arguments: Mapping[str, Any], answer: Answer | None, outcome: str) -> None:
+        """Write into the audit log what was asked for, and who asked for a flow."""
+        caller = self.permission.caller
+        if not is_recorded(name, caller, outcome):
+            return
+        asked = answer.event if isinstance(answer, Start) else None
+        flow = asked.id if isinstance(asked, AskedFlow) else ""
+        with self.vault.turn() as turn:
+            if flow:
+                note_asker(turn, flow, caller)
+            about = flow or subject_of(arguments)
+            record(turn, caller, operation=name, subject=about, outcome=outcome, at_ms=self.now_ms())
 
     def create_command(self, template: str, fields: Mapping[str, Any], privates: list[PrivateValue]) -> CreateCommand:
         """The command that creates a contract from JSON fields."""
@@ -95,6 +147,7 @@ class Desk:
         self, turn: Turn, ref: ContractRef, choice: str, arguments: Mapping[str, Any], privates: list[PrivateValue]
     ) -> ExerciseCommand:
         """The command that exercises a choice with JSON arguments."""
+        contract = self.contract(turn, ref)
         code = self.code_of(turn, ref)
         chosen = code.choices.get(choice)
         if chosen is None:
@@ -106,30 +159,11 @@ class Desk:
             raise Refusal(
                 "form.fields", "the choice takes other arguments", takes=list(chosen.parameters), unknown=unknown
             )
+        self.permission.check_choice(self.template_name(code), choice, fields_of(contract), self.related(turn))
         typed = {n: self.forms.read(chosen.parameters[n], v, at=n, privates=privates) for n, v in arguments.items()}
         if "on" in chosen.parameters and "on" not in typed and chosen.parameters["on"] is Day:
             typed["on"] = self.today()
         return ExerciseCommand(ref=ref, template=code.id, choice=choice, arguments=chosen.arguments_plain(typed))
-
-    def code_of(self, turn: Turn, ref: ContractRef) -> TemplateCode:
-        """The template of a contract that this node knows."""
-        return self.engine.template(self.books.lookup(turn)(ref).template)
-
-    def contract(self, turn: Turn, ref: ContractRef) -> Any:
-        """The typed contract at a ref."""
-        found = self.books.lookup(turn)(ref)
-        return self.engine.template(found.template).read(found.payload, found.created_in or ref.transaction)
-
-    def read_as(self, turn: Turn, ref: ContractRef, cls: type[T]) -> T:
-        """The contract at a ref as an instance of the class that this program imported."""
-        return codec.from_plain(codec.plain(self.contract(turn, ref)), cls)
-
-    def every_as(self, turn: Turn, cls: type[T], *, status: str | None = "active") -> list[tuple[ContractRef, T]]:
-        """All contracts of an imported template class as (ref, contract)."""
-        return [
-            (ref, codec.from_plain(codec.plain(found), cls))
-            for ref, found in self.every(turn, template_of(cls), status=status)
-        ]
 
     def creation(self, contract: language.Template) -> CreateCommand:
         """The command that creates a contract made from an imported class."""
@@ -160,6 +194,7 @@ class Desk:
         what contracts allow from a day on is allowed on that day.
         """
         given = arguments or {}
+        self._check_commands(commands)
         asked = ExerciseArguments(
             commands=tuple(commands),
             lower_ms=self.today().start().ms if given.get("not_before") is None else moment_of(given["not_before"]),
@@ -171,94 +206,34 @@ class Desk:
         event = AskedFlow(id=request, kind="exercise", arguments=msgspec.msgpack.encode(asked))
         return Start(event=event, privates=tuple(privates))
 
+    def _check_commands(self, commands: Sequence[Command]) -> None:
+        """Refuse (`access.create`, `access.choice`) what the caller's roles do not allow."""
+        if self.permission.is_owner:
+            return
+        with self.vault.read() as turn:
+            related = self.related(turn)
+            for command in commands:
+                code = self.engine.template(command.template)
+                path = self.template_name(code)
+                if isinstance(command, CreateCommand):
+                    self.permission.check_create(path, fields_of(code.read(command.payload, None)), related)
+                else:
+                    contract = self.contract(turn, command.ref)
+                    self.permission.check_choice(path, command.choice, fields_of(contract), related)
+
     def request_id(self, arguments: Mapping[str, Any]) -> str:
         """The client's request id, or a fresh one."""
         given = str(arguments.get("request", ""))
         if len(given) > 100:
             raise Refusal("desk.request", "a request id has at most 100 characters", chars=len(given))
-        return given or self.services.random(16).hex()
+        if not given:
+            return self.services.random(16).hex()
+        # two callers may choose one id, and neither is to learn what the other's came to
+        return given if self.permission.is_owner else f"{self.permission.caller.name}:{given}"
 
     def _commit(self, value: Any, subject: str) -> PrivateValue:
         salt = self.services.random(32)
         return PrivateValue(commitment=commit_private(salt, value), subject=subject, value=value, salt=salt)
-
-    # showing ------------------------------------------------------------------------------------------------------
-
-    def shown(self, stored: StoredContract) -> dict[str, Any]:
-        """A contract as JSON: ref, template, status, notary, fields."""
-        code = self.engine.template(stored.template)
-        return {
-            "ref": ref_text(stored.ref),
-            "template": self.template_name(code),
-            "status": stored.status,
-            "notary": self.names.name_of(stored.notary),
-            "consumer": stored.consumer.hex() if stored.consumer else None,
-            "signatories": [self.names.name_of(p) for p in stored.signatories],
-            "observers": [self.names.name_of(p) for p in stored.observers],
-            "fields": self.forms.write(code.read(stored.payload, stored.created_as.transaction)),
-        }
-
-    def step(self, move: StoredMove) -> dict[str, Any]:
-        """A move as JSON: from which notary to which, the refs before and after, until when, how it stands."""
-        return {
-            "lock": move.lock.hex(), "from": self.names.name_of(move.origin), "to": self.names.name_of(move.target),
-            "ref": ref_text(move.ref), "arrives_as": ref_text(ContractRef(move.lock, 0)),
-            "until": str(Instant(move.until_ms)), "status": move.status,
-        }  # fmt: skip
-
-    def committed(self, turn: Turn, ref: ContractRef, commitments: Sequence[bytes]) -> dict[str, Any]:
-        """Which commitments a contract holds, as JSON: ref, template, commitments."""
-        stored = turn.contract(ref)
-        name = "" if stored is None else self.template_name(self.engine.template(stored.template))
-        return {"ref": ref_text(ref), "template": name, "commitments": [each.hex() for each in commitments]}
-
-    def template_name(self, code: TemplateCode) -> str:
-        """`folder.Name` of a template."""
-        return self.engine.path_of(code.id)
-
-    def page(
-        self,
-        turn: Turn,
-        template: str,
-        *,
-        status: str | None = "active",
-        where: Mapping[str, Any] | None = None,
-        order_by: str | None = None,
-        after: str | None = None,
-        limit: int = 50,
-    ) -> tuple[list[StoredContract], str | None]:
-        """A page of contracts of one template and the cursor of the next."""
-        code = self.engine.named(template)
-        page = turn.contracts_of(code.id, status=status, where=where or {}, order_by=order_by, after=after, limit=limit)
-        return list(page.rows), page.next_cursor
-
-    def wanted(self, template: str, where: Mapping[str, Any] | None) -> dict[str, Any]:
-        """A filter as people write it (`{"number": "A-1", "due": ["lt", "2026-11-01"]}`) in the fields' types."""
-        fields = self.engine.named(template).fields
-        found: dict[str, Any] = {}
-        for name, given in (where or {}).items():
-            if name not in fields:
-                raise Refusal("form.field", "there is no such field", field=name[:80], fields=list(fields))
-            operator, value = given if isinstance(given, list) and len(given) == 2 else ("eq", given)
-            found[name] = (str(operator), self.forms.read(fields[name], value, at=name, privates=[]))
-        return found
-
-    def every(self, turn: Turn, template: str, *, status: str | None = "active") -> list[tuple[ContractRef, Any]]:
-        """All contracts of a template as (ref, typed contract), page by page."""
-        found: list[tuple[ContractRef, Any]] = []
-        after: str | None = None
-        while True:
-            rows, after = self.page(turn, template, status=status, after=after, limit=500)
-            for row in rows:
-                code = self.engine.template(row.template)
-                found.append((row.ref, code.read(row.payload, row.created_as.transaction)))
-            if after is None:
-                return found
-
-
-def template_of(cls: type[language.Template]) -> str:
-    """`folder.Name` of an imported template class."""
-    return f"{cls.__module__.split('.')[-2]}.{cls.__name__}"
 
 
 def day_window(day: Day) -> dict[str, Any]:
@@ -277,30 +252,3 @@ def text_of(arguments: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Refusal("form.fields", "an argument is missing", argument=name)
     return value
-
-
-def shown_flow(record: FlowRecord) -> dict[str, Any]:
-    """A flow as JSON: id, kind, state, times, result, steps."""
-    result = msgspec.msgpack.decode(record.result) if record.result else None
-    steps = msgspec.msgpack.decode(record.progress, type=tuple[Step, ...]) if record.progress else ()
-    return {
-        "id": record.id,
-        "kind": record.kind,
-        "state": record.state,
-        "started_ms": record.started_ms,
-        "changed_ms": record.changed_ms,
-        "result": jsonable(result),
-        "steps": [shown_step(step) for step in steps],
-    }
-
-
-def shown_step(step: Step) -> dict[str, Any]:
-    """A step of progress as JSON."""
-    return {
-        "name": step.name,
-        "state": step.state,
-        "waiting_on": step.waiting_on,
-        "started_ms": step.started_ms,
-        "ended_ms": step.ended_ms,
-        "steps": [shown_step(inner) for inner in step.steps],
-    }

@@ -60,11 +60,8 @@ def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:
         ref = ref_of(text_of(arguments, "ref"))
         command = desk.exercise_command(turn, ref, text_of(arguments, "choice"), arguments.get("arguments", {}), [])
         actions = desk.books.plan(turn, [command], window).actions
-    made = [
-        desk.forms.write(desk.engine.template(a.template).read(a.payload, None))
-        for a in walk(actions)
-        if isinstance(a, Create)
-    ]
+    created = [(desk.engine.template(a.template), a) for a in walk(actions) if isinstance(a, Create)]
+    made = [desk.fields(code, code.read(action.payload, None)) for code, action in created]
     return {
         "signers": sorted(desk.names.name_of(p) for p in required_signers(actions, window)),
         "informees": sorted({desk.names.name_of(p) for a in walk(actions) for p in a.informees}),
@@ -81,7 +78,7 @@ def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
     with desk.vault.read() as turn:
         name = arguments.get("template")
         status = arguments.get("status", "active")
-        names = [name] if name else [desk.template_name(code) for code in desk.engine.templates()]
+        names = [name] if name else [desk.template_name(code) for code in desk.readable_templates()]
         found: list[dict[str, Any]] = []
         cursor: str | None = None
         for each in names:
@@ -97,16 +94,14 @@ def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """One contract with its choices and the private values that this node holds."""
     ref = ref_of(text_of(arguments, "ref"))
     with desk.vault.read() as turn:
-        stored = turn.contract(ref)
-        if stored is None:
-            raise Refusal("vault.unknown", "this contract is not in the vault", ref=ref_text(ref))
+        stored = desk.stored(turn, ref)
         shown = {**desk.shown(stored), "moves": [desk.step(move) for move in _steps(turn, stored)]}
         code = desk.engine.template(stored.template)
         shown["choices"] = {
             name: {"by": list(c.declared.by), "arguments": list(c.parameters), "consuming": c.declared.consuming}
             for name, c in code.choices.items()
         }
-        shown["private"] = _privates(turn, code, stored)
+        shown["private"] = _privates(desk, turn, code, stored)
     return shown
 
 
@@ -115,10 +110,10 @@ def _steps(turn: Turn, stored: StoredContract) -> list[StoredMove]:
     return [*turn.moves_to(stored.ref), *turn.moves_from(stored.ref)[::-1]]
 
 
-def _privates(turn: Turn, code: TemplateCode, stored: StoredContract) -> dict[str, Any]:
+def _privates(desk: Desk, turn: Turn, code: TemplateCode, stored: StoredContract) -> dict[str, Any]:
     names = list(code.fields)
     found: dict[str, Any] = {}
-    for name in code.private_fields:
+    for name in desk.shown_of(code, code.private_fields):
         plain = stored.payload[names.index(name)]
         held = turn.private(plain[0]) if plain else None
         found[name] = codec.decode_plain(held.value) if held else None
@@ -129,7 +124,8 @@ def _history(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """A contract and what it came from, newest first."""
     ref = ref_of(text_of(arguments, "ref"))
     with desk.vault.read() as turn:
-        return {"history": [desk.shown(stored) for stored in turn.history_of(ref)]}
+        desk.stored(turn, ref)
+        return {"history": [desk.shown(stored) for stored in turn.history_of(ref) if desk.is_shown(turn, stored)]}
 
 
 def _templates(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -139,13 +135,21 @@ def _templates(desk: Desk, arguments: dict[str, Any]) -> Answer:
             {
                 "name": desk.template_name(code),
                 "package": code.id.package.hex(),
-                "fields": {n: getattr(k, "__name__", str(k)) for n, k in code.fields.items()},
+                "fields": {
+                    n: getattr(code.fields[n], "__name__", str(code.fields[n]))
+                    for n in desk.shown_of(code, code.fields)
+                },
                 "choices": {n: list(c.parameters) for n, c in code.choices.items()},
                 "about": (code.cls.__doc__ or "").strip().partition("\n")[0],
             }
-            for code in desk.engine.templates()
+            for code in desk.readable_templates()
         ]
     }
+
+
+def _kind_of(code: TemplateCode, field: str) -> str:
+    kind = code.fields[field]
+    return str(getattr(kind, "__name__", kind))
 
 
 def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -154,7 +158,7 @@ def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
     books = desk.books
     names = names_from(books.engine)
     with desk.vault.read() as turn:
-        held = turn.contract(ref)
+        held = turn.contract(ref) if desk.permission.is_owner else desk.stored(turn, ref)
         made, moves = (ref, ()) if held is None else (held.created_as, books.moves.way_of(turn, ref).moves)
         stored = turn.transaction(made.transaction or b"")
         if stored is None or not stored.receipt:
@@ -162,7 +166,11 @@ def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
         view = codec.decode(stored.view, View)
         verified = books.verified(turn, view)
         contract = verified.created.get(made.index)
-        shown = arguments.get("fields") or (list(names(contract.action.template)) if contract else [])
+        shown = arguments.get("fields") or []
+        if contract is not None:
+            code = desk.engine.template(contract.action.template)
+            desk.permission.check_fields(desk.template_name(code), shown)
+            shown = shown or desk.shown_of(code, names(code.id))
         bundle = prove_fields(verified, made.index, shown, receipt=stored.receipt, names=names, moves=moves)
     return {"bundle": codec.encode(bundle).hex()}
 
@@ -180,16 +188,18 @@ def _prove_receipt(desk: Desk, arguments: dict[str, Any]) -> Answer:
 def _disclosed(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Contracts that were shown to this node without its being a party to them."""
     with desk.vault.read() as turn:
-        found = desk.books.disclosed(turn)
+        known = [(d, desk.engine.template(d.template)) for d in desk.books.disclosed(turn)]
+        typed = [(d, code, code.read(d.payload, d.origin.transaction)) for d, code in known]
+        found = [each for each in typed if desk.is_readable(turn, each[1], each[2])]
     return {
         "count": len(found),
         "disclosed": [
             {
                 "ref": ref_text(d.ref),
-                "template": desk.template_name(desk.engine.template(d.template)),
-                "fields": desk.forms.write(desk.engine.template(d.template).read(d.payload, d.origin.transaction)),
+                "template": desk.template_name(code),
+                "fields": desk.fields(code, contract),
             }
-            for d in found
+            for d, code, contract in found
         ],
     }
 

@@ -6,37 +6,53 @@ from typing import Any
 
 import msgspec
 
-from interfirm.base.errors import Refusal
+from interfirm.base.errors import Refusal, check
 from interfirm.contracts.types import TemplateId
-from interfirm.node.desk import Answer, Desk, Operation, Start, shown_flow, text_of
+from interfirm.node.access.audit import asked_by
+from interfirm.node.desk import Answer, Desk, Operation, Start, text_of
 from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
 from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
 from interfirm.node.forms import ref_of
 from interfirm.node.privacy import erase, texts_of
+from interfirm.node.reading import shown_flow
+from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.types import InboxItem
 
 
 def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Flows, newest first: `state`, `after`, `limit`."""
+    """Flows, newest first: `state`, `after`, `limit`; those that the caller started, unless `flows.all` is allowed."""
     with desk.vault.read() as turn:
         rows = turn.flows(
             state=arguments.get("state"), after=arguments.get("after"), limit=int(arguments.get("limit", 50))
         )
-        return {"flows": [shown_flow(row) for row in rows]}
+        return {"flows": [shown_flow(row) for row in rows if _is_for(desk, turn, row.id)]}
 
 
 def _flow(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """One flow with its steps."""
     with desk.vault.read() as turn:
-        record = turn.flow(text_of(arguments, "id"))
+        record = turn.flow(_own(desk, turn, arguments))
     if record is None:
         raise Refusal("flow.unknown", "there is no such flow", flow=str(arguments.get("id"))[:80])
     return shown_flow(record)
 
 
+def _own(desk: Desk, turn: Turn, arguments: dict[str, Any]) -> str:
+    """The flow `id`, which the caller started; Refusal `flow.unknown` for another's unless `flows.all` is allowed."""
+    flow = text_of(arguments, "id")
+    check(_is_for(desk, turn, flow), "flow.unknown", "there is no such flow", flow=flow[:80])
+    return flow
+
+
+def _is_for(desk: Desk, turn: Turn, flow: str) -> bool:
+    return desk.permission.may("flows.all") or asked_by(turn, flow) == desk.permission.caller.name
+
+
 def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """What waits for a person, or what a person has decided: `state`."""
     with desk.vault.read() as turn:
-        items = turn.inbox(state=arguments.get("state", "open"))
+        every = turn.inbox(state=arguments.get("state", "open"))
+        items = [item for item in every if _is_item_for(desk, turn, item)]
     return {
         "inbox": [
             {
@@ -48,10 +64,19 @@ def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
     }  # fmt: skip
 
 
+def _is_item_for(desk: Desk, turn: Turn, item: InboxItem) -> bool:
+    """Whether the caller may read all contracts that an item would make."""
+    if desk.permission.is_owner:
+        return True
+    made = [(desk.engine.template(TemplateId(package=p, name=n)), payload)
+            for p, n, payload in item.summary.get("creates", [])]  # fmt: skip
+    return all(desk.is_readable(turn, code, code.read(payload, None)) for code, payload in made)
+
+
 def _made(desk: Desk, package: bytes, name: str, payload: Any) -> Answer:
     """A contract that would be made, with its fields as people write them."""
     code = desk.engine.template(TemplateId(package=package, name=name))
-    return {"template": desk.template_name(code), "fields": desk.forms.write(code.read(payload, None))}
+    return {"template": desk.template_name(code), "fields": desk.fields(code, code.read(payload, None))}
 
 
 def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -85,8 +110,9 @@ def _compare_clocks(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Cancel a flow where that is safe."""
-    return Start(event=AskedCancel(id=text_of(arguments, "id")))
+    """Cancel the flow `id` where that is safe."""
+    with desk.vault.read() as turn:
+        return Start(event=AskedCancel(id=_own(desk, turn, arguments)))
 
 
 def _kill(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -96,8 +122,9 @@ def _kill(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _retry(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Run a failed flow again from its journal."""
-    return Start(event=AskedRetry(id=text_of(arguments, "id")))
+    """Run the failed flow `id` again from its journal."""
+    with desk.vault.read() as turn:
+        return Start(event=AskedRetry(id=_own(desk, turn, arguments)))
 
 
 def _erase(desk: Desk, arguments: dict[str, Any]) -> Answer:

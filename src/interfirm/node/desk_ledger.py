@@ -44,13 +44,12 @@ def _binding(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """The contracts in use that bind this organisation, or on which it may make a choice."""
     found = []
     with desk.vault.read() as turn:
-        for code in desk.engine.templates():
+        for code in desk.readable_templates():
             for status in ("active", "locked"):
                 after: str | None = None
                 while True:
-                    page = turn.contracts_of(code.id, status=status, after=after, limit=500)
-                    found += [desk.shown(row) | {"as": roles} for row in page.rows if (roles := _roles(desk, row))]
-                    after = page.next_cursor
+                    rows, after = desk.page(turn, code, status=status, after=after, limit=500)
+                    found += [desk.shown(row) | {"as": roles} for row in rows if (roles := _roles(desk, row))]
                     if after is None:
                         break
     return {"contracts": found}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from interfirm.node import desk_contracts, desk_flows, desk_ledger
+from interfirm.node import desk_access, desk_contracts, desk_flows, desk_ledger
 from interfirm.node.desk import Operation
 
 OPERATIONS: dict[str, Operation] = {
     **desk_contracts.OPERATIONS,
     **desk_flows.OPERATIONS,
     **desk_ledger.OPERATIONS,
+    **desk_access.OPERATIONS,
 }
 """See the module."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from interfirm.base.errors import Refusal
 from interfirm.base.turn import TurnLoop
 from interfirm.node.control.server import ControlServer
-from interfirm.node.desk import Start, shown_flow
+from interfirm.node.desk import Start
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
 from interfirm.node.network.tls import Surroundings
 from interfirm.node.node import HeardTell, Refused, WakeAt
+from interfirm.node.reading import shown_flow
 from interfirm.node.vault.types import FlowRecord
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock

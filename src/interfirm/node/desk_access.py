@@ -1,0 +1,129 @@
+"""Operations about who may do what: people, roles, tokens, the audit log."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from interfirm.base.errors import Refusal
+from interfirm.base.values import Value
+from interfirm.node.access import audit, people
+from interfirm.node.access.people import Person
+from interfirm.node.access.types import Role
+from interfirm.node.desk import Answer, Desk, Operation, text_of
+from interfirm.node.vault.turn import Turn
+
+DAY_MS = 24 * 3600 * 1000
+TOKEN_DAYS = 90
+V = TypeVar("V", bound=Value)
+
+
+def _people(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Everybody who may sign in, with roles."""
+    with desk.vault.read() as turn:
+        return {"people": [people.plain(person) for person in people.people(turn)]}
+
+
+def _put_person(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Add the person or program `name` with `roles`, or change them; `variables` are what rules about rows know."""
+    name = text_of(arguments, "name")
+    with desk.vault.turn() as turn:
+        known = next((each for each in people.people(turn) if each.name == name), None)
+        given: dict[str, Any] = {key: arguments[key] for key in ("roles", "active") if key in arguments}
+        if "variables" in arguments:
+            given["variables"] = sorted(dict(arguments["variables"]).items())
+        before = people.plain(known) if known else {"name": name, "roles": [], "created_ms": desk.now_ms()}
+        person = _read({**before, **given}, Person)
+        people.put_person(turn, person)
+        if not person.active:
+            _end_tokens(desk, turn, name)
+    return people.plain(person)
+
+
+def _end_tokens(desk: Desk, turn: Turn, person: str) -> None:
+    """Whoever leaves has nothing left to show at a door."""
+    for token in people.tokens(turn):
+        if token.person == person and not token.revoked_ms:
+            people.revoke_token(turn, token.id, now_ms=desk.now_ms())
+
+
+def _roles(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """All roles, with their rules."""
+    with desk.vault.read() as turn:
+        return {"roles": [people.plain(role) for role in people.roles(turn)]}
+
+
+def _put_role(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Define a role: `name`, `about`, `operations`, `rules`; in place of an earlier definition."""
+    role = _read(arguments.get("definition", {}), Role)
+    for rule in role.rules:
+        if rule.template != "*":
+            desk.check_rule(rule.template, rule.rows, rule.hidden, rule.choices)
+    with desk.vault.turn() as turn:
+        people.put_role(turn, role)
+    return people.plain(role)
+
+
+def _tokens(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """All tokens, without their secrets."""
+    with desk.vault.read() as turn:
+        found = sorted(people.tokens(turn), key=lambda token: (-token.created_ms, token.id))
+    return {"tokens": [people.plain(token) for token in found]}
+
+
+def _new_token(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """A token for a `person`, valid for `days`, with a `note`, for `scopes` alone; its text is shown this once."""
+    scopes = arguments.get("scopes")
+    now_ms = desk.now_ms()
+    with desk.vault.turn() as turn:
+        token, text = people.new_token(
+            turn, text_of(arguments, "person"), note=str(arguments.get("note", "")),
+            scopes=None if scopes is None else tuple(str(each) for each in scopes), now_ms=now_ms,
+            expires_ms=now_ms + int(arguments.get("days", TOKEN_DAYS)) * DAY_MS, random=desk.services.random,
+        )  # fmt: skip
+    return {**people.plain(token), "token": text}
+
+
+def _revoke_token(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """End the token `id` now."""
+    with desk.vault.turn() as turn:
+        return people.plain(people.revoke_token(turn, text_of(arguments, "id"), now_ms=desk.now_ms()))
+
+
+def _audit(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """The audit log in order: `after` a number, `limit`; each entry with its hash."""
+    limit = min(int(arguments.get("limit", 100)), 1000)
+    with desk.vault.read() as turn:
+        found = audit.entries(turn, after=int(arguments.get("after", 0)), limit=limit)
+    shown = [{**msgspec.to_builtins(e, builtin_types=(bytes,)), "before": e.before.hex(), "hash": e.hash().hex()}
+             for e in found]  # fmt: skip
+    return {"entries": shown, "next": found[-1].number if len(found) == limit else None}
+
+
+def _check_audit(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Read the whole audit log and say that its chain holds, with the hash to keep elsewhere."""
+    with desk.vault.read() as turn:
+        number, last = audit.check_chain(turn)
+    return {"entries": number, "hash": last.hex()}
+
+
+def _read(given: Any, kind: type[V]) -> V:
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise Refusal("form.fields", "this is not written as it should be", reason=str(error)[:300]) from error
+
+
+OPERATIONS: dict[str, Operation] = {
+    "access.people": _people,
+    "access.person-put": _put_person,
+    "access.roles": _roles,
+    "access.role-put": _put_role,
+    "access.tokens": _tokens,
+    "access.token-new": _new_token,
+    "access.token-revoke": _revoke_token,
+    "access.audit": _audit,
+    "access.audit-check": _check_audit,
+}
+"""See the module."""

@@ -1,0 +1,232 @@
+"""What a desk reads and shows: contracts of the vault, as far as the caller's roles let them be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal, check
+from interfirm.base.time import Instant
+from interfirm.contracts import language
+from interfirm.contracts.packages import Engine, TemplateCode
+from interfirm.contracts.types import ContractRef
+from interfirm.node.access.machine import Permission
+from interfirm.node.books import Books
+from interfirm.node.flows.types import Step
+from interfirm.node.forms import Forms, Names, jsonable, ref_text
+from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.types import FlowRecord, StoredContract, StoredMove
+from interfirm.node.vault.where import EVERYTHING, AllOf, Compare, Fields
+
+T = TypeVar("T", bound=language.Template)
+
+
+class Reading:
+    """The reading half of a desk: everything it gives is what `permission` lets the caller see."""
+
+    books: Books
+    engine: Engine
+    names: Names
+    forms: Forms
+    permission: Permission
+
+    def code_of(self, turn: Turn, ref: ContractRef) -> TemplateCode:
+        """The template of a contract that this node knows."""
+        return self.engine.template(self.books.lookup(turn)(ref).template)
+
+    def contract(self, turn: Turn, ref: ContractRef) -> Any:
+        """The typed contract at a ref; Refusal `vault.unknown` also where the caller may not read it."""
+        found = self.books.lookup(turn)(ref)
+        code = self.engine.template(found.template)
+        contract = code.read(found.payload, found.created_in or ref.transaction)
+        self._check_readable(turn, code, contract, ref)
+        return contract
+
+    def stored(self, turn: Turn, ref: ContractRef) -> StoredContract:
+        """What the vault holds of a contract; Refusal `vault.unknown` also where the caller may not read it."""
+        found = turn.contract(ref)
+        if found is None:
+            raise Refusal("vault.unknown", "this contract is not in the vault", ref=ref_text(ref))
+        code = self.engine.template(found.template)
+        self._check_readable(turn, code, code.read(found.payload, found.created_as.transaction), ref)
+        return found
+
+    def is_readable(self, turn: Turn, code: TemplateCode, contract: Any) -> bool:
+        """Whether the caller may read a contract."""
+        return self.permission.is_readable(self.template_name(code), fields_of(contract), self.related(turn))
+
+    def is_shown(self, turn: Turn, stored: StoredContract) -> bool:
+        """Whether the caller may read a contract of the vault."""
+        code = self.engine.template(stored.template)
+        return self.is_readable(turn, code, code.read(stored.payload, stored.created_as.transaction))
+
+    def _check_readable(self, turn: Turn, code: TemplateCode, contract: Any, ref: ContractRef) -> None:
+        # whoever may not read it does not learn that it is there
+        readable = self.permission.is_owner or self.is_readable(turn, code, contract)
+        check(readable, "vault.unknown", "this contract is not in the vault", ref=ref_text(ref))
+
+    def related(self, turn: Turn) -> Fields:
+        """What rules about rows see of the contracts that fields of type Ref name."""
+
+        def fields(ref: Any) -> Mapping[str, Any] | None:
+            found = turn.contract(ContractRef(ref.transaction, ref.index))
+            if found is None:
+                return None
+            code = self.engine.template(found.template)
+            return fields_of(code.read(found.payload, found.created_as.transaction))
+
+        return fields
+
+    def read_as(self, turn: Turn, ref: ContractRef, cls: type[T]) -> T:
+        """The contract at a ref as an instance of the class that this program imported."""
+        return codec.from_plain(codec.plain(self.contract(turn, ref)), cls)
+
+    def every(self, turn: Turn, template: str, *, status: str | None = "active") -> list[tuple[ContractRef, Any]]:
+        """All contracts of a template as (ref, typed contract), page by page."""
+        found: list[tuple[ContractRef, Any]] = []
+        after: str | None = None
+        while True:
+            rows, after = self.page(turn, template, status=status, after=after, limit=500)
+            for row in rows:
+                code = self.engine.template(row.template)
+                found.append((row.ref, code.read(row.payload, row.created_as.transaction)))
+            if after is None:
+                return found
+
+    def every_as(self, turn: Turn, cls: type[T], *, status: str | None = "active") -> list[tuple[ContractRef, T]]:
+        """All contracts of an imported template class as (ref, contract)."""
+        return [
+            (ref, codec.from_plain(codec.plain(found), cls))
+            for ref, found in self.every(turn, template_of(cls), status=status)
+        ]
+
+    def page(
+        self,
+        turn: Turn,
+        template: str | TemplateCode,
+        *,
+        status: str | None = "active",
+        where: Mapping[str, Any] | None = None,
+        order_by: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> tuple[list[StoredContract], str | None]:
+        """A page of contracts of one template (by name: its newest) that the caller may read, and the next cursor.
+
+        Refusal `access.template` where the caller may read none, `access.field` for a field that is hidden.
+        """
+        code = template if isinstance(template, TemplateCode) else self.engine.named(template)
+        path = self.template_name(code)
+        readable = self.permission.readable(path)
+        if readable is None:
+            raise Refusal("access.template", "your roles do not let you read these contracts", template=path)
+        self.permission.check_fields(path, [*(where or {}), *([order_by] if order_by else [])])
+        if readable == EVERYTHING:
+            page = turn.contracts_of(
+                code.id, status=status, where=where or {}, order_by=order_by, after=after, limit=limit
+            )
+        else:
+            wanted = tuple(Compare(name, operator, value) for name, (operator, value) in (where or {}).items())
+            page = turn.select(
+                code.id, where=AllOf((readable, *wanted)), status=status, order_by=order_by, after=after, limit=limit
+            )
+        return list(page.rows), page.next_cursor
+
+    def wanted(self, template: str, where: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A filter as people write it (`{"number": "A-1", "due": ["lt", "2026-11-01"]}`) in the fields' types."""
+        fields = self.engine.named(template).fields
+        found: dict[str, Any] = {}
+        for name, given in (where or {}).items():
+            if name not in fields:
+                raise Refusal("form.field", "there is no such field", field=name[:80], fields=list(fields))
+            operator, value = given if isinstance(given, list) and len(given) == 2 else ("eq", given)
+            found[name] = (str(operator), self.forms.read(fields[name], value, at=name, privates=[]))
+        return found
+
+    def readable_templates(self) -> list[TemplateCode]:
+        """The templates of which the caller may read some contracts."""
+        every = self.engine.templates()
+        return [code for code in every if self.permission.readable(self.template_name(code)) is not None]
+
+    def shown_of(self, code: TemplateCode, names: Iterable[str]) -> list[str]:
+        """Those of a template's fields that the caller sees."""
+        hidden = self.permission.hidden(self.template_name(code))
+        return [name for name in names if name not in hidden]
+
+    def shown(self, stored: StoredContract) -> dict[str, Any]:
+        """A contract as JSON: ref, template, status, notary, and the fields that the caller sees."""
+        code = self.engine.template(stored.template)
+        return {
+            "ref": ref_text(stored.ref),
+            "template": self.template_name(code),
+            "status": stored.status,
+            "notary": self.names.name_of(stored.notary),
+            "consumer": stored.consumer.hex() if stored.consumer else None,
+            "signatories": [self.names.name_of(p) for p in stored.signatories],
+            "observers": [self.names.name_of(p) for p in stored.observers],
+            "fields": self.fields(code, code.read(stored.payload, stored.created_as.transaction)),
+        }
+
+    def fields(self, code: TemplateCode, contract: Any) -> dict[str, Any]:
+        """The fields of a contract that the caller sees, as JSON."""
+        hidden = self.permission.hidden(self.template_name(code))
+        shown: dict[str, Any] = self.forms.write(contract)
+        return {name: value for name, value in shown.items() if name not in hidden} if hidden else shown
+
+    def step(self, move: StoredMove) -> dict[str, Any]:
+        """A move as JSON: from which notary to which, the refs before and after, until when, how it stands."""
+        return {
+            "lock": move.lock.hex(), "from": self.names.name_of(move.origin), "to": self.names.name_of(move.target),
+            "ref": ref_text(move.ref), "arrives_as": ref_text(ContractRef(move.lock, 0)),
+            "until": str(Instant(move.until_ms)), "status": move.status,
+        }  # fmt: skip
+
+    def committed(self, turn: Turn, ref: ContractRef, commitments: Sequence[bytes]) -> dict[str, Any]:
+        """Which commitments a contract holds, as JSON: ref, template, commitments."""
+        stored = turn.contract(ref)
+        name = "" if stored is None else self.template_name(self.engine.template(stored.template))
+        return {"ref": ref_text(ref), "template": name, "commitments": [each.hex() for each in commitments]}
+
+    def template_name(self, code: TemplateCode) -> str:
+        """`folder.Name` of a template."""
+        return self.engine.path_of(code.id)
+
+
+def fields_of(contract: Any) -> dict[str, Any]:
+    """The typed fields of a contract by name."""
+    return {name: getattr(contract, name) for name in contract.__struct_fields__}
+
+
+def template_of(cls: type[language.Template]) -> str:
+    """`folder.Name` of an imported template class."""
+    return f"{cls.__module__.split('.')[-2]}.{cls.__name__}"
+
+
+def shown_flow(record: FlowRecord) -> dict[str, Any]:
+    """A flow as JSON: id, kind, state, times, result, steps."""
+    result = msgspec.msgpack.decode(record.result) if record.result else None
+    steps = msgspec.msgpack.decode(record.progress, type=tuple[Step, ...]) if record.progress else ()
+    return {
+        "id": record.id,
+        "kind": record.kind,
+        "state": record.state,
+        "started_ms": record.started_ms,
+        "changed_ms": record.changed_ms,
+        "result": jsonable(result),
+        "steps": [shown_step(step) for step in steps],
+    }
+
+
+def shown_step(step: Step) -> dict[str, Any]:
+    """A step of progress as JSON."""
+    return {
+        "name": step.name,
+        "state": step.state,
+        "waiting_on": step.waiting_on,
+        "started_ms": step.started_ms,
+        "ended_ms": step.ended_ms,
+        "steps": [shown_step(inner) for inner in step.steps],
+    }
