@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.postgresql import a_database
 from tests.unit.node.vault.samples import (
     ALICE,
     BOB,
@@ -32,22 +33,33 @@ from interfirm.base.money import Money
 from interfirm.base.time import Day
 from interfirm.contracts.language import Ref, Template
 from interfirm.contracts.types import ContractRef
+from interfirm.node.vault.database import VaultPlace, beside
 from interfirm.node.vault.types import InboxItem, NotaryRequest, StoredContract, Timer
 from interfirm.node.vault.vault import Vault
 
 Opener = Callable[[SampleEngine], Vault]
 
 
-def sqlite(folder: Path) -> Opener:
-    return lambda engine: Vault.open(folder / "vault.sqlite", contracts_engine=engine)
+@contextlib.contextmanager
+def sqlite(folder: Path) -> Iterator[VaultPlace]:
+    yield beside(folder / "vault.sqlite")
 
 
-BACK_ENDS: dict[str, Callable[[Path], Opener]] = {"sqlite": sqlite}
+@contextlib.contextmanager
+def postgresql(folder: Path) -> Iterator[VaultPlace]:
+    with a_database() as url:
+        yield VaultPlace(database=url, attachments=folder / "attachments")
+
+
+BACK_ENDS: dict[str, Callable[[Path], contextlib.AbstractContextManager[VaultPlace]]] = {
+    "sqlite": sqlite, "postgresql": postgresql,
+}  # fmt: skip
 
 
 @pytest.fixture(params=sorted(BACK_ENDS))
-def open_vault(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    return BACK_ENDS[request.param](tmp_path)
+def open_vault(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    with BACK_ENDS[request.param](tmp_path) as place:
+        yield lambda engine: Vault.open(place, contracts_engine=engine)
 
 
 @pytest.fixture

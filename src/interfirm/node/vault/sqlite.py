@@ -93,8 +93,8 @@ class SqliteDatabase:
         sa.event.listen(self._writers, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         self._connections.callback(self._writers.dispose)
         self._connections.callback(self._close_readers)
-        self.writer = self._connections.enter_context(self._writers.connect())
-        driver: Any = self.writer.connection.dbapi_connection
+        self._writer = self._connections.enter_context(self._writers.connect())
+        driver: Any = self._writer.connection.dbapi_connection
         self._driver = cast(sqlite3.Connection, driver)
         self.dialect: sa.Dialect = self._writers.dialect
         self.clear_log()
@@ -105,10 +105,10 @@ class SqliteDatabase:
         return refusal_of(error)
 
     @contextlib.contextmanager
-    def migrating(self) -> Iterator[sqlite3.Connection]:
+    def migrating(self) -> Iterator[tuple[sa.Connection, sqlite3.Connection]]:
         """`writing` for what goes through SQLAlchemy, too."""
-        with self.writer.begin():
-            yield self._driver
+        with self._writer.begin():
+            yield self._writer, self._driver
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -9,9 +9,11 @@ from typing import BinaryIO, Self
 
 import sqlalchemy as sa
 
+from interfirm.base.errors import Refusal
 from interfirm.node.vault.attachments import Attachments
+from interfirm.node.vault.database import DatabaseUrl, VaultDatabase, VaultPlace, beside, told
 from interfirm.node.vault.migrations import migrate
-from interfirm.node.vault.sqlite import SqliteDatabase, told
+from interfirm.node.vault.sqlite import SqliteDatabase
 from interfirm.node.vault.statements import Numbers
 from interfirm.node.vault.tables import contracts, transactions
 from interfirm.node.vault.template_tables import Engine, TemplateTables
@@ -25,7 +27,7 @@ _LAST_CONTRACT = sa.select(sa.func.coalesce(sa.func.max(contracts.c.number), 0))
 class Vault:
     """One database of one node. One turn at a time writes; any number of reads see what was committed."""
 
-    def __init__(self, database: SqliteDatabase, attachments: Attachments, engine: Engine) -> None:
+    def __init__(self, database: VaultDatabase, attachments: Attachments, engine: Engine) -> None:
         """Use `open`."""
         self._database = database
         self._attachments = attachments
@@ -37,17 +39,19 @@ class Vault:
         )  # fmt: skip
 
     @classmethod
-    def open(cls, path: Path, *, contracts_engine: Engine, durable: bool = True) -> Self:
-        """Open the vault in the file `path`, which is made where there is none, and bring it up to date.
+    def open(cls, place: Path | VaultPlace, *, contracts_engine: Engine, durable: bool = True) -> Self:
+        """Open the vault that lies there, which is made where there is none, and bring it up to date.
 
-        Attached files lie beside it. `durable=False` gives up safety against a loss of power (not against a kill), for
-        simulated nodes. Raises Refusal `vault.in-use`, `vault.version`, `vault.damaged`, `vault.storage`.
+        A path is a SQLite file with the attached files beside it. `durable=False` gives up safety against a loss of
+        power (not against a kill), for simulated nodes. Raises Refusal `vault.in-use`, `vault.version`,
+        `vault.damaged`, `vault.storage`, `vault.url`, `vault.driver`.
         """
-        database = SqliteDatabase(path, durable=durable)
+        where = place if isinstance(place, VaultPlace) else beside(place)
+        database = open_database(where.database, durable=durable)
         try:
-            vault = cls(database, Attachments(path.with_name(path.name + ".attachments")), contracts_engine)
-            with told(), database.migrating() as driver:
-                migrate(database.writer, Turn(driver, vault._shared, writable=True))
+            vault = cls(database, Attachments(where.attachments), contracts_engine)
+            with told(database), database.migrating() as (connection, driver):
+                migrate(connection, Turn(driver, vault._shared, writable=True))
             vault.load_template_tables()
             with vault.read() as turn:
                 numbers = vault._shared.numbers
@@ -64,7 +68,7 @@ class Vault:
 
     def load_template_tables(self) -> None:
         """Make the tables of templates whose packages were loaded since; call it between turns."""
-        with self.turn() as turn, told():
+        with self.turn() as turn, told(self._database):
             self._shared.tables.load(turn, self._engine)
 
     @contextlib.contextmanager
@@ -77,7 +81,7 @@ class Vault:
         assert not self._turning, "one turn at a time"
         self._turning = True
         try:
-            with told(), self._database.writing() as driver:
+            with told(self._database), self._database.writing() as driver:
                 turn = Turn(driver, self._shared, writable=True)
                 yield turn
                 if turn.failure is not None:
@@ -91,7 +95,7 @@ class Vault:
     @contextlib.contextmanager
     def read(self) -> Iterator[Turn]:
         """A turn that only reads, on a connection of its own: it sees one committed state and holds up no writer."""
-        with told(), self._database.reading() as driver:
+        with told(self._database), self._database.reading() as driver:
             yield Turn(driver, self._shared, writable=False)
 
     def check(self) -> None:
@@ -113,6 +117,19 @@ class Vault:
     def attachments_holding(self, texts: Sequence[bytes]) -> list[bytes]:
         """The attached files in which one of these texts stands; all of them are read."""
         return self._attachments.holding(texts)
+
+
+def open_database(where: Path | DatabaseUrl, *, durable: bool = True) -> VaultDatabase:
+    """A database for one node alone; Refusal `vault.driver` where the one for PostgreSQL is not installed."""
+    if isinstance(where, Path):
+        return SqliteDatabase(where, durable=durable)
+    try:
+        from interfirm.node.vault.postgres import PostgresDatabase  # nodes on SQLite do without
+    except ImportError as error:
+        raise Refusal(
+            "vault.driver", "PostgreSQL needs its driver: pip install 'interfirm[postgres]'", reason=str(error)
+        ) from error
+    return PostgresDatabase(where, durable=durable)
 
 
 def _first(turn: Turn, statement: sa.Select[tuple[int]]) -> int:
