@@ -168,6 +168,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Other notaries that a notary's voters ever trusted."""
     token_lifetime_ms_max: int = 366 * 24 * 3600 * 1000
     """How long a token that a person or program shows at a node's doors may be valid."""
+    http_connections_count_max: int = 2_000
+    """Connections that a node's HTTP door holds at one time, those of subscribers included."""
     http_body_bytes_max: int = 1024 * 1024
     """The body of one request over HTTP, files aside."""
     http_depth_max: int = 32
@@ -186,6 +188,14 @@ class Limits(msgspec.Struct, frozen=True):
     """An idempotency key of a request over HTTP."""
     idempotency_keep_ms: int = 48 * 3600 * 1000
     """How long the answer to an idempotency key is kept."""
+    pattern_chars_max: int = 256
+    """A pattern or search in a filter."""
+    pattern_wildcards_max: int = 8
+    """Signs for any text in one pattern."""
+    filter_depth_max: int = 16
+    """Nesting of one filter."""
+    filter_parts_count_max: int = 256
+    """Comparisons and groups of one filter."""
 
 
 LIMITS = Limits()

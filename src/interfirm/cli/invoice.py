@@ -11,8 +11,8 @@ from interfirm.base.errors import Refusal
 from interfirm.cli import session
 from interfirm.cli.waiting import watch
 from interfirm.formats.en16931 import judge
-from interfirm.formats.files import read_limited
 from interfirm.formats.ubl import read_ubl
+from interfirm.node.files import read_limited
 
 app = typer.Typer(help="Invoices: import, list, show, export.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(help="A UBL 2.1 invoice or credit note.", exists=True, dir_okay=False)]

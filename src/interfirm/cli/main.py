@@ -25,6 +25,7 @@ from interfirm.cli.invoice import app as invoice_app
 from interfirm.cli.network import app as network_app
 from interfirm.cli.network import node_app
 from interfirm.cli.notary import app as notary_app
+from interfirm.cli.people import app as people_app
 from interfirm.cli.privacy import app as privacy_app
 from interfirm.cli.proof import app as proof_app
 from interfirm.cli.recover import recover
@@ -48,6 +49,7 @@ for name, group in (
     ("inbox", inbox_app),
     ("flows", flows_app),
     ("contracts", contracts_app),
+    ("people", people_app),
     ("privacy", privacy_app),
     ("proof", proof_app),
 ):

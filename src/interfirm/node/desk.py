@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import msgspec
@@ -27,6 +28,7 @@ from interfirm.node.access.machine import ALLOWED, Permission
 from interfirm.node.access.people import role_of
 from interfirm.node.access.rules import read_rule
 from interfirm.node.access.types import OWNER_ROLE, Caller
+from interfirm.node.files import read_limited, read_stream
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
@@ -221,6 +223,21 @@ class Desk(Reading):
                     contract = self.contract(turn, command.ref)
                     self.permission.check_choice(path, command.choice, fields_of(contract), related)
 
+    def file(self, arguments: Mapping[str, Any]) -> tuple[str, bytes]:
+        """Name and bytes of the file that an operation is about.
+
+        `document` is the SHA-256 of a file that is kept here, with its `name`; whoever may open the control socket may
+        also say its `path` on this machine. Raises Refusal `access.path`, `file.*`, `vault.attachment-unknown`.
+        """
+        if arguments.get("document") is None:
+            # a path from afar could name any file that the node's user may read
+            check(self.permission.caller.door == "control", "access.path",
+                  "from afar a file is named by the `document` it was put here as")  # fmt: skip
+            path = Path(text_of(arguments, "path"))
+            return path.name, read_limited(path)
+        with self.vault.attachment_open(bytes_of(arguments, "document")) as stream:
+            return str(arguments.get("name", "document"))[:200], read_stream(stream)
+
     def request_id(self, arguments: Mapping[str, Any]) -> str:
         """The client's request id, or a fresh one."""
         given = str(arguments.get("request", ""))
@@ -252,3 +269,11 @@ def text_of(arguments: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Refusal("form.fields", "an argument is missing", argument=name)
     return value
+
+
+def bytes_of(arguments: Mapping[str, Any], name: str) -> bytes:
+    """An argument that is bytes in hex; Refusal `form.fields`."""
+    try:
+        return bytes.fromhex(text_of(arguments, name))
+    except ValueError as error:
+        raise Refusal("form.fields", "an argument is written in hex", argument=name) from error

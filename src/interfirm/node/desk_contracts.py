@@ -13,7 +13,7 @@ from interfirm.ledger.authority import required_signers
 from interfirm.ledger.proof import ReceiptBundle, prove_fields
 from interfirm.ledger.types import Skeleton, View
 from interfirm.ledger.verification import names_from
-from interfirm.node.desk import Answer, Desk, Operation, day_window, moment_of, text_of
+from interfirm.node.desk import Answer, Desk, Operation, bytes_of, day_window, moment_of, text_of
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.forms import ref_of, ref_text
 from interfirm.node.vault.turn import Turn
@@ -177,7 +177,7 @@ def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 def _prove_receipt(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """The receipt of a transaction, with the hashes that it is made of."""
-    transaction = bytes.fromhex(text_of(arguments, "transaction"))
+    transaction = bytes_of(arguments, "transaction")
     with desk.vault.read() as turn:
         stored = turn.transaction(transaction)
     if stored is None or not stored.receipt:

@@ -5,7 +5,7 @@
     authority/              certificate authority and registrar of this development network
     notary/                 key store, certificate, database of the solo notary
     cluster/                the validators of a notary cluster, where the network has one; others by their names
-    firms/<name>/           key store, certificate, vault, control socket of one organisation
+    firms/<name>/           key store, certificate, configuration, vault, control socket of one organisation
 
 Every piece is written to a folder beside its place and moved there when it is whole, so nothing is half-made.
 """
@@ -40,6 +40,7 @@ from interfirm.node.identity.types import Subject
 from interfirm.notary.machine import notary_id
 from interfirm.notary.registry.machine import registration_bytes, revocation_bytes
 from interfirm.notary.types import Genesis, Register, Revoke
+from interfirm.runtime.configuration import written_configuration
 from interfirm.runtime.files import FORMAT, read_description, written
 
 if TYPE_CHECKING:
@@ -122,6 +123,11 @@ class Home(Value, frozen=True):
     def control_path(self) -> Path:
         """The control socket."""
         return self.folder / "control.sock"
+
+    @property
+    def configuration_path(self) -> Path:
+        """How the process runs (see configuration.py)."""
+        return self.folder / "node.toml"
 
     @property
     def log_path(self) -> Path:
@@ -418,8 +424,10 @@ def _make_cluster(
 
 def _make_member(folder: Path, slug: str, legal: tuple[str, str], made: _Made) -> Member:
     """A new organisation: its keys in `folder`, certified, entered and listed in the directory."""
-    home = folder / "notary" if slug == "notary" else folder / "firms" / slug
-    return _member(folder, home, _new_keys(home), slug, legal, made)
+    home = folder / "firms" / slug
+    store = _new_keys(home)
+    write_atomically(home / "node.toml", written_configuration(api_port=free_port()).encode(), replace=False)
+    return _member(folder, home, store, slug, legal, made)
 
 
 def _member(folder: Path, home: Path, store: KeyStore, slug: str, legal: tuple[str, str], made: _Made) -> Member:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from interfirm.base.errors import Refusal
 from interfirm.base.turn import TurnLoop
+from interfirm.node.access.types import OWNER, Caller
 from interfirm.node.control.server import ControlServer
 from interfirm.node.desk import Start
 from interfirm.node.flows.machine import ENDED
@@ -134,17 +135,15 @@ class NodeProcess:
 
     # the control socket ---------------------------------------------------------------------------------------------
 
-    async def handle(self, name: str, arguments: dict[str, Any]) -> dict[str, Any] | AsyncIterator[dict[str, Any]]:
-        """One operation asked for over the control socket."""
-        if name == "clock.set":
-            return self._set_clock(arguments)
-        if name == "network.reload":
-            self.assembly.parties.reload()
-            self.network.judge_again()
-            return {"members": len(self.assembly.layout.file.members)}
-        if name == "status":
-            return self._status()
-        answer = self.assembly.desk.handle(name, arguments)
+    async def handle(
+        self, name: str, arguments: dict[str, Any], caller: Caller = OWNER
+    ) -> dict[str, Any] | AsyncIterator[dict[str, Any]]:
+        """One operation asked for at a door of the node: over the control socket its owner asks."""
+        desk = self.assembly.desk if caller is OWNER else self.assembly.desk.of(caller)
+        if name in _OWN:
+            desk.permission.check_operation(name)
+            return _OWN[name](self, arguments)
+        answer = desk.handle(name, arguments)
         if isinstance(answer, dict):
             return answer
         if isinstance(answer.event, AskedFlow):
@@ -153,7 +152,12 @@ class NodeProcess:
             return ended or self._watch(answer, timeout_s, progress=bool(arguments.get("progress")))
         return await self._hand_in(answer)
 
-    def _status(self) -> dict[str, Any]:
+    def _reload(self, _: dict[str, Any]) -> dict[str, Any]:
+        self.assembly.parties.reload()
+        self.network.judge_again()
+        return {"members": len(self.assembly.layout.file.members)}
+
+    def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         parties = self.assembly.parties
         return {
             "firm": self.assembly.home.member.name,
@@ -234,3 +238,11 @@ class NodeProcess:
         if start.privates:
             with self.assembly.vault.turn() as turn:
                 self.assembly.services.keep_privates(turn, start.privates)
+
+
+_OWN: dict[str, Callable[[NodeProcess, dict[str, Any]], dict[str, Any]]] = {
+    "clock.set": NodeProcess._set_clock,
+    "network.reload": NodeProcess._reload,
+    "status": NodeProcess._status,
+}
+"""What is asked of the process, and not of the desk."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interfirm.base.errors import Refusal
-from interfirm.formats.files import read_limited
+from interfirm.node.files import read_limited
 from interfirm.formats.xml import parse, text_of
 
 LAUGHS = b"<!DOCTYPE lolz [<!ENTITY l0 'lol'>" + b"".join(

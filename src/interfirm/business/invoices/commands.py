@@ -17,10 +17,10 @@ from interfirm.business.receivables.contract import Receivable
 from interfirm.contracts.language import Attachment, Hash, Party, Ref
 from interfirm.contracts.types import ContractRef
 from interfirm.formats.en16931 import judge, refuse_findings
-from interfirm.formats.files import read_limited
 from interfirm.formats.peppol import judge_issued
 from interfirm.formats.ubl import UblDocument, read_ubl, write_ubl
 from interfirm.node.desk import Answer, Desk
+from interfirm.node.files import read_limited
 from interfirm.node.forms import ref_of, ref_text
 from interfirm.node.vault.turn import Turn
 
@@ -30,17 +30,22 @@ MEDIA_TYPE = "application/xml"
 
 
 def judged_file(path: Path) -> tuple[Document, bytes]:
-    """The document in a UBL file that breaks no fatal rule of EN 16931, and the file; Refusal `xml.*`, `invoice.*`."""
+    """The document in a UBL file on this machine, and the file; raises as `judged`, and Refusal `file.*`."""
     data = read_limited(path)
+    return judged(data), data
+
+
+def judged(data: bytes) -> Document:
+    """The document in a UBL file that breaks no fatal rule of EN 16931; Refusal `xml.*`, `invoice.*`."""
     found = read_ubl(data)
     refuse_findings(judge(found))
-    return document_of(found.invoice), data
+    return document_of(found.invoice)
 
 
 def import_invoice(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Issue the invoice in a UBL file to its buyer; the original is kept as attachment."""
-    path = Path(str(arguments["path"]))
-    document, data = judged_file(path)
+    """Issue the invoice in a UBL file (`document`, `name`) to its buyer; the original is kept as attachment."""
+    name, data = desk.file(arguments)
+    document = judged(data)
     if document.is_credit():
         raise Refusal("invoice.kind", "this is a credit note; `invoice credit` gives it", number=document.number)
     if desk.names.identity_of(document.seller.tax_id) != desk.me:
@@ -55,7 +60,7 @@ def import_invoice(desk: Desk, arguments: dict[str, Any]) -> Answer:
         seller=Party(desk.me), buyer=buyer, document=document, number=document.number, payable=document.totals.payable,
         due=document.due_day(), account=document.account, late_rate=LATE_RATE, agreement=agreement,
         exact=bool(arguments.get("exact", False)),
-        attachments=(Attachment(content=Hash(content), media_type=MEDIA_TYPE, size_bytes=len(data), name=path.name),),
+        attachments=(Attachment(content=Hash(content), media_type=MEDIA_TYPE, size_bytes=len(data), name=name),),
     )  # fmt: skip
     return desk.submit([desk.creation(invoice)], request=desk.request_id(arguments), arguments=arguments)
 
@@ -71,8 +76,9 @@ def _agreement(desk: Desk, turn: Turn, buyer: Party) -> Ref[Agreement] | None:
 
 
 def credit_invoice(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Give the credit note in a UBL file on the invoice that it names (BT-25)."""
-    document, data = judged_file(Path(str(arguments["path"])))
+    """Give the credit note in a UBL file (`document`) on the invoice that it names (BT-25)."""
+    _, data = desk.file(arguments)
+    document = judged(data)
     if not document.is_credit():
         raise Refusal("invoice.kind", "this is no credit note", number=document.number, kind=document.kind)
     desk.vault.attachment_put_stream([data])

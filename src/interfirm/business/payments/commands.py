@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from interfirm.base.errors import Refusal
@@ -11,13 +10,12 @@ from interfirm.business.companies.accounts import account_digest
 from interfirm.business.payments.contract import BankEntry
 from interfirm.contracts.language import Hash, Party
 from interfirm.formats.camt053 import BOOKED, Entry, Statement, Transaction, read_statement
-from interfirm.formats.files import read_limited
 from interfirm.node.desk import Answer, Desk
 
 
 def import_statement(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Sign every incoming transfer between members that a camt.053 statement books, in one transaction."""
-    data = read_limited(Path(str(arguments["path"])))
+    """Sign every incoming transfer between members that a camt.053 statement (`document`) books, in one transaction."""
+    _, data = desk.file(arguments)
     statement = read_statement(data)
     entries = [
         made

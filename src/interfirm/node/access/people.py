@@ -24,7 +24,7 @@ from interfirm.node.vault.turn import Turn
 PEOPLE, KEPT_ROLES, TOKENS, VERSION = "people", "roles", "tokens", "access-version"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,78}[a-z0-9])?")
 _TOKEN = re.compile(r"ift_([0-9a-f]{16})_([0-9a-f]{64})")
-_UNKNOWN = "there is no such token, or it is not valid any more"
+_UNKNOWN = ("access.unknown-caller", "who asks is not known here, or not any more")
 V = TypeVar("V", bound=Value)
 
 
@@ -133,28 +133,28 @@ def revoke_token(turn: Turn, name: str, *, now_ms: int) -> Token:
     """End a token now; Refusal `access.token`."""
     found = _get(turn, TOKENS, name, Token)
     if found is None:
-        raise Refusal("access.token", _UNKNOWN)
+        raise Refusal("access.token", "there is no such token", token=name[:40])
     ended = msgspec.structs.replace(found, revoked_ms=found.revoked_ms or now_ms)
     _put(turn, TOKENS, name, ended)
     return ended
 
 
 def caller_of_token(turn: Turn, text: str, *, now_ms: int) -> Caller:
-    """Whoever shows a token; Refusal `access.token`, the same for every reason, so that nothing can be learned."""
+    """Whoever shows a token; Refusal `access.unknown-caller`, the same for every reason, so that nothing is learned."""
     parts = _TOKEN.fullmatch(text)
     found = _get(turn, TOKENS, parts[1], Token) if parts else None
     known = found.secret_hash if found else bytes(32)
     right = hmac.compare_digest(_hash(parts[2] if parts else ""), known)
     if not right or found is None or found.revoked_ms or found.expires_ms <= now_ms:
-        raise Refusal("access.token", _UNKNOWN)
+        raise Refusal(*_UNKNOWN)
     return caller_of(turn, found.person, door="token", scopes=found.scopes)
 
 
 def caller_of(turn: Turn, name: str, *, door: Door, scopes: tuple[str, ...] | None = None) -> Caller:
-    """A person as the caller at a door; Refusal `access.token` where the person is gone."""
+    """A person as the caller at a door; Refusal `access.unknown-caller` where the person is gone."""
     person = _get(turn, PEOPLE, name, Person)
     if person is None or not person.active:
-        raise Refusal("access.token", _UNKNOWN)
+        raise Refusal(*_UNKNOWN)
     return Caller(name=name, roles=person.roles, door=door, scopes=scopes, variables=person.variables)
 
 

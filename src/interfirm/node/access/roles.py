@@ -9,7 +9,17 @@ _READING = (
     "disclosed.*", "invoice.list", "invoice.show", "invoice.export", "report.*", "proof.*", "flows.list", "flows.show",
     "inbox.list",
 )  # fmt: skip
-_WORKING = ("create", "exercise", "preview", "share", "flows.cancel", "invoice.*", "factoring.*", "payment.*")
+_WORKING = (
+    "create",
+    "exercise",
+    "preview",
+    "share",
+    "documents.put",
+    "flows.cancel",
+    "invoice.*",
+    "factoring.*",
+    "payment.*",
+)
 _READ = Rule(template="*", read=True)
 _WORK = Rule(template="*", read=True, create=True, choices=("*",))
 

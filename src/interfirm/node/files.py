@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
-from interfirm.base.errors import Refusal
+from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 
 
@@ -17,13 +18,20 @@ def read_limited(path: str | os.PathLike[str], *, bytes_max: int = LIMITS.xml_by
     """
     try:
         size = Path(path).stat().st_size
-        if size <= bytes_max:
-            with Path(path).open("rb") as stream:
-                data = stream.read(bytes_max + 1)
-            size = len(data)
+        _check_size(size, bytes_max)
+        with Path(path).open("rb") as stream:
+            return read_stream(stream, bytes_max=bytes_max)
     except OSError as error:
         reason = error.strerror or str(error)
         raise Refusal("file.unreadable", "the file cannot be read", path=str(path), reason=reason) from error
-    if size > bytes_max:
-        raise Refusal("file.size", "the file is larger than allowed", bytes=size, bytes_max=bytes_max)
+
+
+def read_stream(stream: BinaryIO, *, bytes_max: int = LIMITS.xml_bytes_max) -> bytes:
+    """The rest of a stream that has at most `bytes_max` bytes; Refusal `file.size`."""
+    data = stream.read(bytes_max + 1)
+    _check_size(len(data), bytes_max)
     return data
+
+
+def _check_size(size: int, bytes_max: int) -> None:
+    check(size <= bytes_max, "file.size", "the file is larger than allowed", bytes=size, bytes_max=bytes_max)

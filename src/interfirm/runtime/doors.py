@@ -1,0 +1,85 @@
+"""The node as its HTTP doors see it (api.ports.NodePort): callers by token, and the desk of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from interfirm.api.ports import Parts, ShownOperation, ShownTemplate
+from interfirm.base.errors import Refusal
+from interfirm.node.access.people import caller_of_token
+from interfirm.node.access.types import Caller
+from interfirm.node.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from interfirm.runtime.node_process import NodeProcess
+
+_BEARER = "bearer "
+DOCUMENTS_PUT = "documents.put"
+"""What keeping a file is called where roles allow it."""
+
+
+class Doors:
+    """See api.ports.NodePort."""
+
+    def __init__(self, process: NodeProcess) -> None:
+        self._process = process
+        self._desk = process.assembly.desk
+        self._vault = process.assembly.vault
+
+    def caller(self, headers: Mapping[str, str]) -> Caller:
+        """See NodePort."""
+        given = headers.get("authorization", "")
+        if not given.lower().startswith(_BEARER):
+            raise Refusal("access.unknown-caller", "who asks is not known here, or not any more")
+        with self._vault.read() as turn:
+            return caller_of_token(turn, given[len(_BEARER) :].strip(), now_ms=self.now_ms())
+
+    async def ask(self, caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any] | Parts:
+        """See NodePort."""
+        return await self._process.handle(name, arguments, caller)
+
+    def templates(self, caller: Caller) -> Sequence[ShownTemplate]:
+        """See NodePort."""
+        permission = self._desk.of(caller).permission
+        newest = {self._desk.template_name(code): code for code in self._desk.engine.templates()}
+        return [
+            ShownTemplate(
+                path, code, create=permission.may("create") and permission.may_create(path),
+                choices=_choices(permission.choices(path), code.choices) if permission.may("exercise") else (),
+                hidden=permission.hidden(path),
+            )
+            for path, code in sorted(newest.items())
+            if permission.readable(path) is not None
+        ]  # fmt: skip
+
+    def operations(self, caller: Caller) -> Sequence[ShownOperation]:
+        """See NodePort."""
+        permission = self._desk.of(caller).permission
+        return [
+            ShownOperation(name=name, about=(operation.__doc__ or "").strip().partition("\n")[0])
+            for name, operation in sorted(self._desk.operations.items())
+            if name not in OPERATIONS and permission.may(name)
+        ]
+
+    def attachment_put(self, caller: Caller, chunks: Iterable[bytes]) -> bytes:
+        """See NodePort."""
+        self._desk.of(caller).permission.check_operation(DOCUMENTS_PUT)
+        return self._vault.attachment_put_stream(chunks)
+
+    def attachment_open(self, content: bytes) -> BinaryIO:
+        """See NodePort."""
+        return self._vault.attachment_open(content)
+
+    def ready(self) -> dict[str, Any]:
+        """See NodePort."""
+        failure = self._process.storage.failure
+        return {"ready": failure is None, "reason": "" if failure is None else failure.code}
+
+    def now_ms(self) -> int:
+        """See NodePort."""
+        return self._process.clock.now_ms()
+
+
+def _choices(allowed: frozenset[str], declared: Iterable[str]) -> list[str]:
+    return [name for name in declared if name in allowed or "*" in allowed]
