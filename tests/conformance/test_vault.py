@@ -571,6 +571,24 @@ def test_contracts_stay_readable_when_their_package_is_not_loaded_any_more(
     vault.close()
 
 
+def test_an_indexed_text_of_any_length_and_any_character_is_kept(vault: Vault, engine: SampleEngine) -> None:
+    letters = "".join(chr(0x4E00 + 37 * n % 20_000) for n in range(60_000))
+    for n, number in enumerate((letters, "with \x00 in it", "\u2400", "")):
+        made = contract(engine.id_of(Invoice), invoice(n).replace(number=number), by=bytes32("transaction", n))
+        add_all(vault, [made])
+        with vault.read() as turn:
+            assert turn.contract(made.ref) == made
+    assert len(listed(vault, order_by="number")) == 4
+
+
+def test_texts_are_ordered_by_their_bytes(vault: Vault, engine: SampleEngine) -> None:
+    numbers = ["B", "a", "b", "A", "\u00e9", "z", "-", "1", "\U0001f600"]
+    add_all(vault, [an_invoice(engine, n, invoice(n).replace(number=number)) for n, number in enumerate(numbers)])
+    with vault.read() as turn:
+        page = turn.contracts_of("Invoice", order_by="number")
+    assert [row.payload[2] for row in page.rows] == sorted(numbers, key=str.encode)
+
+
 # moves ----------------------------------------------------------------------------------------------------------------
 
 

@@ -1,15 +1,16 @@
 """The vault's database in PostgreSQL: one connection that writes, others that read what was committed.
 
-A session's advisory lock keeps a second node away, and ends with the connection. A connection that was lost is made
-again by the next turn, unless another node had the vault in between. Text is ordered by its bytes (`COLLATE "C"`),
-as in SQLite, whatever the database's own order. PostgreSQL keeps no U+0000 in a text: U+2400 stands for it.
+A session's advisory lock keeps a second node away, and ends with the connection. The turn in which a connection is
+lost is refused; the next one makes it again, unless another node had the vault in between. Text is ordered by its bytes
+(`COLLATE "C"`), as in SQLite, whatever the database's own order. PostgreSQL keeps no U+0000 in a text: U+2400 stands
+for it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -155,28 +156,21 @@ class PostgresDatabase:
         Where the connection is lost in the commit itself nobody knows which of the two happened: Refusal
         `vault.storage`, after which a node begins anew from what is there.
         """
-        if self._writer.closed:
-            self._writer = self._new_writer()
-        writer = self._writer
+        self._writer = writer = _begun(self._writer, "BEGIN", self._new_writer)
         with _ended(writer):
-            writer.execute("BEGIN")
             yield _Driver(writer)
             writer.execute("COMMIT")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[_Driver]:
         """A connection that sees what was committed when it first reads."""
-        reader = self._readers.pop() if self._readers else connect(self.url, name=_name("reads"))
+        idle = self._readers.pop() if self._readers else self._new_reader()
+        reader = _begun(idle, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", self._new_reader)
         self._reading += 1
         try:
             with _ended(reader):
-                reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 yield _Driver(reader)
                 reader.execute("COMMIT")
-        except BaseException:
-            if reader.closed:  # and so, most likely, are all that were idle
-                self._close_readers()
-            raise
         finally:
             self._reading -= 1
             if reader.closed or len(self._readers) >= READERS_COUNT:
@@ -226,6 +220,9 @@ class PostgresDatabase:
         while self._readers:
             self._readers.pop().close()
 
+    def _new_reader(self) -> psycopg.Connection[Any]:
+        return connect(self.url, name=_name("reads"))
+
     def _new_writer(self) -> psycopg.Connection[Any]:
         """A connection that holds the lock; Refusal `vault.in-use` where another node holds it or held it since."""
         made = connect(self.url, name=_name("writes"))
@@ -251,6 +248,20 @@ class PostgresDatabase:
             self._opened = _number(made, "SELECT nextval('vault_opened')")
         elif _number(made, "SELECT last_value FROM vault_opened") != self._opened:
             raise Refusal("vault.in-use", "another node had this vault since", url=str(self.url))
+
+
+def _begun(
+    connection: psycopg.Connection[Any], text: str, again: Callable[[], psycopg.Connection[Any]]
+) -> psycopg.Connection[Any]:  # fmt: skip
+    """A transaction on this connection or, where it was lost since it was last used, on a new one."""
+    try:
+        connection.execute(text)
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        if not connection.closed:
+            raise
+        connection = again()
+        connection.execute(text)
+    return connection
 
 
 @contextlib.contextmanager

@@ -37,6 +37,8 @@ _STORED = (
     .order_by(contracts.c.number).limit(sa.bindparam("limit"))
 )  # fmt: skip
 _FILL_COUNT = 1000
+INDEXED_CHARS_MAX = 500
+"""Of a text in an index the table keeps so much: databases limit what an index holds. The payload keeps all of it."""
 
 
 class Declared(Protocol):
@@ -70,6 +72,9 @@ class TemplateTable:
         self.plan = plan
         self.table = _table(name, plan)
         self.names = list(self.table.columns.keys())
+        indexed = {name for names in plan.indexes for name in names}
+        texts = {column.name for field in plan.fields.values() for column in field.columns if column.kind == "text"}
+        self._cut = [place for place, name in enumerate(self.names) if name in indexed & texts]
         own = self.table.c
         self.insert = sa.insert(self.table)
         self.set_status = (
@@ -81,7 +86,10 @@ class TemplateTable:
 
         `made_in` is the transaction that made it, which refs to contracts of that transaction mean.
         """
-        return dict(zip(self.names, (*own, *row_of(self.plan, payload, made_in or b"")), strict=True))
+        values = [*own, *row_of(self.plan, payload, made_in or b"")]
+        for place in self._cut:
+            values[place] = values[place] and values[place][:INDEXED_CHARS_MAX]
+        return dict(zip(self.names, values, strict=True))
 
 
 class TemplateTables:
