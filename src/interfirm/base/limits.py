@@ -168,6 +168,10 @@ class Limits(msgspec.Struct, frozen=True):
     """Other notaries that a notary's voters ever trusted."""
     token_lifetime_ms_max: int = 366 * 24 * 3600 * 1000
     """How long a token that a person or program shows at a node's doors may be valid."""
+    approval_lines_count_max: int = 200
+    """Lines of a firm's approval matrix."""
+    approval_life_ms_max: int = 30 * 24 * 3600 * 1000
+    """How long something waits for approvals before it has to be asked for again."""
     http_connections_count_max: int = 2_000
     """Connections that a node's HTTP door holds at one time, those of subscribers included."""
     http_body_bytes_max: int = 1024 * 1024

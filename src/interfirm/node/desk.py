@@ -19,7 +19,6 @@ import msgspec
 from interfirm.base import codec
 from interfirm.base.errors import Refusal, check
 from interfirm.base.time import Day, Instant
-from interfirm.base.values import Value
 from interfirm.contracts import language
 from interfirm.contracts.types import Command, ContractRef, CreateCommand, ExerciseCommand
 from interfirm.ledger.private import commit_private
@@ -28,30 +27,23 @@ from interfirm.node.access.machine import ALLOWED, Permission
 from interfirm.node.access.people import role_of
 from interfirm.node.access.rules import read_rule
 from interfirm.node.access.types import OWNER_ROLE, Caller
+from interfirm.node.asking import Asking, Start
 from interfirm.node.files import read_limited, read_stream
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.messages import PrivateValue
-from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
+from interfirm.node.flows.types import AskedFlow
 from interfirm.node.forms import Forms, Names, read_instant
-from interfirm.node.reading import Reading, fields_of, template_of
+from interfirm.node.reading import fields_of, template_of
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.vault import Vault
 from interfirm.node.vault.where import Where
 
-
-class Start(Value, frozen=True):
-    """Start this flow (or hand in this event), and answer with what it comes to."""
-
-    event: AskedFlow | AnsweredPerson | AskedCancel | AskedKill | AskedRetry
-    privates: tuple[PrivateValue, ...] = ()
-
-
 Answer = dict[str, Any] | Start
 Operation = Callable[["Desk", dict[str, Any]], Answer]
 
 
-class Desk(Reading):
+class Desk(Asking):
     """The operations of one node, for one caller."""
 
     def __init__(
@@ -113,6 +105,9 @@ class Desk(Reading):
         try:
             self.permission.check_operation(name)
             answer = operation(self, arguments)
+            if isinstance(answer, Start) and not answer.approved:
+                self.check_demands(answer.demands)
+                answer = self.waiting(name, answer) or answer
             return answer
         except Refusal as refusal:
             outcome = refusal.code
@@ -196,7 +191,6 @@ class Desk(Reading):
         what contracts allow from a day on is allowed on that day.
         """
         given = arguments or {}
-        self._check_commands(commands)
         asked = ExerciseArguments(
             commands=tuple(commands),
             lower_ms=self.today().start().ms if given.get("not_before") is None else moment_of(given["not_before"]),
@@ -206,22 +200,7 @@ class Desk(Reading):
             note=note or str(given.get("note", "")),
         )
         event = AskedFlow(id=request, kind="exercise", arguments=msgspec.msgpack.encode(asked))
-        return Start(event=event, privates=tuple(privates))
-
-    def _check_commands(self, commands: Sequence[Command]) -> None:
-        """Refuse (`access.create`, `access.choice`) what the caller's roles do not allow."""
-        if self.permission.is_owner:
-            return
-        with self.vault.read() as turn:
-            related = self.related(turn)
-            for command in commands:
-                code = self.engine.template(command.template)
-                path = self.template_name(code)
-                if isinstance(command, CreateCommand):
-                    self.permission.check_create(path, fields_of(code.read(command.payload, None)), related)
-                else:
-                    contract = self.contract(turn, command.ref)
-                    self.permission.check_choice(path, command.choice, fields_of(contract), related)
+        return Start(event=event, privates=tuple(privates), demands=self.demands(commands))
 
     def file(self, arguments: Mapping[str, Any]) -> tuple[str, bytes]:
         """Name and bytes of the file that an operation is about.

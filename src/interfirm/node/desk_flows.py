@@ -8,13 +8,15 @@ import msgspec
 
 from interfirm.base.errors import Refusal, check
 from interfirm.contracts.types import TemplateId
+from interfirm.node.access.approvals import Demand
 from interfirm.node.access.audit import asked_by
-from interfirm.node.desk import Answer, Desk, Operation, Start, text_of
+from interfirm.node.asking import Start
+from interfirm.node.desk import Answer, Desk, Operation, text_of
 from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
 from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
 from interfirm.node.forms import ref_of
 from interfirm.node.privacy import erase, texts_of
-from interfirm.node.reading import shown_flow
+from interfirm.node.reading import fields_of, shown_flow
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import InboxItem
 
@@ -84,9 +86,26 @@ def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
     approved = arguments.get("approve")
     if not isinstance(approved, bool):
         raise Refusal("form.fields", "an argument is missing", argument="approve")
-    return Start(
-        event=AnsweredPerson(item=text_of(arguments, "id"), approved=approved, reason=str(arguments.get("reason", "")))
-    )
+    name = text_of(arguments, "id")
+    event = AnsweredPerson(item=name, approved=approved, reason=str(arguments.get("reason", "")))
+    return Start(event=event, demands=_demands(desk, name) if approved else ())
+
+
+def _demands(desk: Desk, name: str) -> tuple[Demand, ...]:
+    """What is done in this organisation's name when an item is approved, as far as the item says."""
+    with desk.vault.read() as turn:
+        asked = desk.is_asked(turn)
+        item = next((each for each in turn.inbox(state="open") if each.id == name), None) if asked else None
+    if item is None:
+        return ()
+    made = [(desk.engine.template(TemplateId(package=package, name=of)), payload)
+            for package, of, payload in item.summary.get("creates", [])]  # fmt: skip
+    fields = {desk.template_name(code): fields_of(code.read(payload, None)) for code, payload in made}
+    found = []
+    for action in item.summary.get("actions", []):
+        path = desk.template_name(desk.engine.named(action["template"]))
+        found.append(Demand(path, action["choice"], fields.get(path, {})))
+    return tuple(found)
 
 
 def _share(desk: Desk, arguments: dict[str, Any]) -> Answer:

@@ -8,7 +8,8 @@ import msgspec
 
 from interfirm.base.errors import Refusal
 from interfirm.contracts.language import Party
-from interfirm.node.desk import Answer, Desk, Operation, Start, text_of
+from interfirm.node.asking import Start
+from interfirm.node.desk import Answer, Desk, Operation, text_of
 from interfirm.node.flows.moves import CHANGE, MoveArguments
 from interfirm.node.flows.recovery import RebuildArguments
 from interfirm.node.flows.types import AskedFlow

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from interfirm.base.errors import Refusal
 from interfirm.base.turn import TurnLoop
 from interfirm.node.access.types import OWNER, Caller
+from interfirm.node.asking import Start
 from interfirm.node.control.server import ControlServer
-from interfirm.node.desk import Start
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
 from interfirm.node.network.tls import Surroundings

@@ -31,7 +31,7 @@ OPERATIONS: dict[str, Any] = {
     "factoring.take": desk.take,
     "report.near-hits": report_near_hits,
 }
-FLOWS: dict[str, Any] = {"factoring-look": desk.look_flow, "factoring-take": desk.take_flow}
+FLOWS: dict[str, Any] = {"factoring-look": desk.look_flow, desk.TAKE: desk.take_flow}
 
 
 def share_what_is_offered(services: Services, turn: Turn, verified: Verified, now_ms: int) -> None:

@@ -18,14 +18,18 @@ from interfirm.business.factoring.terms import offered_of, price_of
 from interfirm.business.receivables.contract import Receivable, Verification
 from interfirm.contracts.language import Party, Ref
 from interfirm.contracts.types import ContractRef, ExerciseCommand
-from interfirm.node.desk import Answer, Desk, Start
+from interfirm.node.access.approvals import Demand
+from interfirm.node.asking import Start
+from interfirm.node.desk import Answer, Desk
 from interfirm.node.flows.claims import ClaimSeen, claims_seen
 from interfirm.node.flows.context import Context
 from interfirm.node.flows.exercise import ExerciseArguments, Exercised, exercise
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.forms import ref_of
+from interfirm.node.reading import fields_of
 from interfirm.node.vault.turn import Turn
 
+TAKE = "factoring-take"
 NUMBERS_MAX = 20
 """How many near hits are counted before a lender is told that there are too many."""
 
@@ -81,7 +85,7 @@ class TakeArguments(Value, frozen=True):
 
 def take(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Buy what an offer offers: looks at the fingerprints first, warns of near hits, then takes it with cash."""
-    return _start(desk, arguments, "factoring-take")
+    return _start(desk, arguments, TAKE)
 
 
 def look(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -95,12 +99,14 @@ def _start(desk: Desk, arguments: dict[str, Any], flow: str) -> Start:
         made = desk.read_as(turn, ref, Offer)
         exposure = _exposure(desk, turn, made)
         word = _verification(desk, turn, made)
+        demand = Demand("factoring.Offer", "take", fields_of(made))
         cash = _cash(desk, turn, made) if arguments.get("cash", True) else None
     asked = TakeArguments(
         offer=ref, exposure=exposure, verification=word, cash=cash, account=codec.encode(account_of(arguments["iban"])),
         today=desk.today().number, accept_near_hits=bool(arguments.get("accept_near_hits", False)),
     )  # fmt: skip
-    return Start(event=AskedFlow(id=desk.request_id(arguments), kind=flow, arguments=msgspec.msgpack.encode(asked)))
+    event = AskedFlow(id=desk.request_id(arguments), kind=flow, arguments=msgspec.msgpack.encode(asked))
+    return Start(event=event, demands=(demand,) if flow == TAKE else ())
 
 
 def _exposure(desk: Desk, turn: Turn, made: Offer) -> ContractRef:

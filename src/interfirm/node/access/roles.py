@@ -7,7 +7,7 @@ from interfirm.node.access.types import Role, Rule
 _READING = (
     "whoami", "templates", "contracts.list", "contracts.show", "contracts.history", "contracts.binding",
     "disclosed.*", "invoice.list", "invoice.show", "invoice.export", "report.*", "proof.*", "flows.list", "flows.show",
-    "inbox.list",
+    "inbox.list", "approvals.list",
 )  # fmt: skip
 _WORKING = (
     "create",
@@ -15,6 +15,7 @@ _WORKING = (
     "preview",
     "share",
     "documents.put",
+    "approvals.withdraw",
     "flows.cancel",
     "invoice.*",
     "factoring.*",
@@ -31,7 +32,7 @@ ROLES: tuple[Role, ...] = (
     ),
     Role(
         name="approver", about="Reads, and decides what waits for a person.",
-        operations=(*_READING, "inbox.decide", "approvals.*"), rules=(_READ,),
+        operations=(*_READING, "inbox.decide", "approvals.decide"), rules=(_READ,),
     ),
     Role(
         name="auditor", about="Reads everything, proofs and the audit log included; changes nothing.",
