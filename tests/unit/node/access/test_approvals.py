@@ -126,9 +126,7 @@ def test_each_line_wants_its_own_approvals() -> None:
     assert missing(said, {"bert": frozenset({"legal", "cfo"})}) == []
 
 
-@pytest.mark.parametrize(
-    "change", [{"approvals": 0}, {"approvals": 11}, {"field": ""}, {"above": None}], ids=lambda change: str(change)
-)
+@pytest.mark.parametrize("change", [{"approvals": 0}, {"approvals": 11}, {"field": ""}, {"above": None}], ids=str)
 def test_a_line_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
     with refused("access.matrix"):
         approvals.put_matrix(None, [msgspec.structs.replace(LARGE, **change)])  # type: ignore[arg-type]  # not reached
