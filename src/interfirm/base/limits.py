@@ -168,6 +168,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Other notaries that a notary's voters ever trusted."""
     token_lifetime_ms_max: int = 366 * 24 * 3600 * 1000
     """How long a token that a person or program shows at a node's doors may be valid."""
+    held_messages_count_max: int = 10_000
+    """Messages of peers that a paused node keeps until it goes on."""
     approval_lines_count_max: int = 200
     """Lines of a firm's approval matrix."""
     approval_life_ms_max: int = 30 * 24 * 3600 * 1000
@@ -200,6 +202,51 @@ class Limits(msgspec.Struct, frozen=True):
     """Nesting of one filter."""
     filter_parts_count_max: int = 256
     """Comparisons and groups of one filter."""
+
+    password_chars_min: int = 12
+    """A password of a local account."""
+    password_bytes_max: int = 1024
+    """A password, encoded."""
+    sign_in_delay_ms_max: int = 15 * 60 * 1000
+    """Longest time until the next attempt to sign in after many that failed."""
+    invitation_lifetime_ms_max: int = 14 * 24 * 3600 * 1000
+    """How long a code may be valid by which a person sets a password."""
+    session_lifetime_ms_max: int = 12 * 3600 * 1000
+    """How long somebody stays signed in."""
+    session_idle_ms_max: int = 30 * 60 * 1000
+    """How long somebody stays signed in who does nothing."""
+    sessions_count_max: int = 20
+    """Sessions of one person at one time."""
+    sign_in_ms_max: int = 10 * 60 * 1000
+    """How long signing in by a provider or a passkey may take."""
+    passkeys_count_max: int = 20
+    """Passkeys of one person."""
+    provider_answer_bytes_max: int = 256 * 1024
+    """One answer of an OpenID provider."""
+    provider_answer_ms_max: int = 10_000
+    """How long an OpenID provider may take for an answer."""
+    table_rows_count_max: int = 1_000_000
+    """Rows of one imported table, the header aside."""
+    table_columns_count_max: int = 500
+    """Columns of one imported table."""
+    table_cell_chars_max: int = 32_767
+    """One cell of a table; what a spreadsheet can hold."""
+    table_line_chars_max: int = 1024 * 1024
+    """One line of a table in CSV."""
+    table_parts_count_max: int = 1_000
+    """Parts of a table's XLSX package."""
+    table_unpacked_bytes_max: int = 512 * 1024 * 1024
+    """All parts of a table's XLSX package, unpacked."""
+    table_strings_bytes_max: int = 64 * 1024 * 1024
+    """The texts that the cells of a table's XLSX package share, unpacked; they are held in memory."""
+    job_errors_count_max: int = 1_000
+    """Errors of rows that one job keeps; it counts the others."""
+    job_batch_rows_count_max: int = 200
+    """Rows that a job puts into one transaction."""
+    job_flows_count_max: int = 16
+    """Flows of one job that are under way at one time."""
+    jobs_running_count_max: int = 64
+    """Jobs of one node that are under way at one time."""
 
 
 LIMITS = Limits()
