@@ -33,7 +33,7 @@ from interfirm.base.money import Money
 from interfirm.base.time import Day
 from interfirm.contracts.language import Ref, Template
 from interfirm.contracts.types import ContractRef
-from interfirm.node.vault.database import VaultPlace, beside
+from interfirm.node.vault.places import VaultPlace, beside
 from interfirm.node.vault.types import InboxItem, NotaryRequest, StoredContract, Timer
 from interfirm.node.vault.vault import Vault
 

@@ -19,7 +19,7 @@ from interfirm.base.errors import Refusal
 from interfirm.contracts.packages import Engine
 from interfirm.node.vault.vault import Vault
 from interfirm.runtime import supervise
-from interfirm.runtime.bootstrap import vault_path
+from interfirm.runtime.databases import vault_path
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 
 DISK_BYTES = 16 * 1024 * 1024

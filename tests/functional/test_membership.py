@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.networks import FIRMS, asker, command, eventually
 
 from interfirm.runtime import notaries, supervise
-from interfirm.runtime.bootstrap import vault_path
+from interfirm.runtime.databases import vault_path
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 
 

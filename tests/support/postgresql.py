@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from interfirm.node.vault.database import DatabaseUrl
+from interfirm.node.vault.places import DatabaseUrl
 from interfirm.node.vault.postgres import connect
 from interfirm.runtime import postgresql
 

@@ -13,7 +13,8 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Day, Instant
 from interfirm.cli import session
-from interfirm.runtime import notaries, supervise
+from interfirm.node.vault.places import DatabaseUrl
+from interfirm.runtime import databases, notaries, postgresql, supervise
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 from interfirm.runtime.modules import find_modules
@@ -47,6 +48,10 @@ def new(
         list[str] | None, typer.Option("--notary", help="solo or cluster; with both, new facts live at the first.")
     ] = None,
     validators: Annotated[int, typer.Option(min=1, help="How many a cluster has.")] = 7,
+    database: Annotated[
+        str | None,
+        typer.Option(help="A PostgreSQL server (postgresql://user@host) for the firms' databases; else SQLite files."),
+    ] = None,
 ) -> None:
     """Make a network in a new folder: authority, notary, and firms with their keys and certificates."""
     firms = [_firm(text) for text in firm] if firm else list(FIRMS)
@@ -54,10 +59,15 @@ def new(
     at_ms = scenario_ms if scenario_ms is not None else time.time_ns() // 1_000_000
     if module:
         find_modules(module)  # before anything is made
+    server = None if database is None else DatabaseUrl(database)
+    if server is not None:
+        databases.check_server(server)
     layout = new_network(
         session.network_folder(), firms, name=name, at_ms=at_ms, scenario_ms=scenario_ms, modules=tuple(module or ()),
         notaries=tuple(notary or ("solo",)), validators=validators,
     )  # fmt: skip
+    if server is not None:
+        _give_databases(layout, server)
     session.show(
         {
             "network": layout.network_id.hex(),
@@ -68,6 +78,14 @@ def new(
             f"network [bold]{name}[/] in {layout.folder}: {', '.join(d['firms'])}; `interfirm network up` starts it"
         ),
     )
+
+
+def _give_databases(layout: NetworkLayout, server: DatabaseUrl) -> None:
+    try:
+        databases.give_databases(layout, server)
+    except BaseException:
+        shutil.rmtree(layout.folder)
+        raise
 
 
 def _firm(text: str) -> tuple[str, str]:
@@ -107,6 +125,8 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     if not yes:
         typer.confirm(f"Delete {layout.folder} with all keys and vaults?", abort=True)
     notaries.stop_all(layout)
+    if (server := postgresql.noted(layout.folder)) is not None:
+        postgresql.stop(server)
     shutil.rmtree(layout.folder)
     session.show({"deleted": str(layout.folder)}, lambda d: f"deleted {d['deleted']}")
 

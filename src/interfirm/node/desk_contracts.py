@@ -115,7 +115,7 @@ def _privates(desk: Desk, turn: Turn, code: TemplateCode, stored: StoredContract
     found: dict[str, Any] = {}
     for name in desk.shown_of(code, code.private_fields):
         plain = stored.payload[names.index(name)]
-        held = turn.private(plain[0]) if plain else None
+        held = turn.private(plain[0]) if plain and isinstance(plain[0], bytes) else None
         found[name] = codec.decode_plain(held.value) if held else None
     return found
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 from interfirm.base.vrf import VrfKey
 from interfirm.contracts.packages import Engine
@@ -20,6 +19,8 @@ from interfirm.node.operations import OPERATIONS
 from interfirm.node.policy import Policy
 from interfirm.node.services import Services
 from interfirm.node.vault.vault import Vault
+from interfirm.runtime.configuration import read_configuration
+from interfirm.runtime.databases import vault_place
 from interfirm.runtime.layout import SOLO, Home, NetworkLayout
 from interfirm.runtime.modules import BusinessModule, find_modules
 from interfirm.runtime.parties import Parties
@@ -47,6 +48,7 @@ class Assembly:
 
     def __init__(self, layout: NetworkLayout, home: Home, now_ms: Callable[[], int]) -> None:
         self.layout, self.home = layout, home
+        self.configuration = read_configuration(home.configuration_path)
         self.store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
         self.parties = Parties(layout)
         self.modules = find_modules(layout.file.modules)
@@ -62,7 +64,7 @@ class Assembly:
             default_notary=layout.notary_id,
         )  # fmt: skip
         self.services.watchers.extend(watcher for module in self.modules for watcher in module.watchers)
-        self.vault = Vault.open(vault_path(home), contracts_engine=self.engine)
+        self.vault = Vault.open(vault_place(home), contracts_engine=self.engine)
         code = {**FLOWS, **{name: flow for module in self.modules for name, flow in module.flows.items()}}
         flows = FlowEngine(code, self.services, opened_by_peers=OPENED_BY_PEERS)
         solo = SOLO in layout.file.notaries
@@ -75,11 +77,6 @@ class Assembly:
         self.desk = Desk(
             self.vault, self.services, self.parties, now_ms=now_ms, operations={**OPERATIONS, **of_modules}
         )
-
-
-def vault_path(home: Home) -> Path:
-    """Where a node's vault lies."""
-    return home.folder / "vault.db"
 
 
 def load_engine(modules: tuple[BusinessModule, ...]) -> Engine:

@@ -18,7 +18,7 @@ import msgspec
 
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
-from interfirm.node.vault.database import DatabaseUrl
+from interfirm.node.vault.places import DatabaseUrl
 
 HOST = "127.0.0.1"
 USER = "interfirm"

@@ -13,8 +13,10 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
 from interfirm.cli.demo import tables
-from interfirm.runtime import notaries
-from interfirm.runtime.layout import new_network
+from interfirm.cli.demo.doors import open_doors
+from interfirm.node.vault.places import DatabaseUrl
+from interfirm.runtime import databases, notaries, postgresql
+from interfirm.runtime.layout import NetworkLayout, new_network
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
 
@@ -26,6 +28,7 @@ FIRMS = {
     "carrier": ("Kern Logistics NV", "BE0543210955"),
 }
 """Role in the scenario -> (legal name, VAT number)."""
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
 def demo(
@@ -37,14 +40,19 @@ def demo(
     ] = None,
     notary: Annotated[str, typer.Option(help="solo, or cluster: validators that agree (needs Go).")] = "solo",
     validators: Annotated[int, typer.Option(min=1, help="How many a cluster has.")] = 7,
+    database: Annotated[
+        str, typer.Option(help="sqlite, postgresql (a server of the demo's own), or a server's postgresql://...")
+    ] = "sqlite",
 ) -> None:
     """Five firms and a notary on this machine: an invoice is accepted, sold, collected, and never financed twice."""
     source = invoice or EXAMPLES / "invoice-2026-0001.xml"
     place = folder or Path(tempfile.mkdtemp(prefix="interfirm-demo-")) / "network"
     session.options.network = place
     ok = False
+    if database not in (SQLITE, POSTGRESQL):
+        databases.check_server(DatabaseUrl(database))
     try:
-        result = _played(place, source, notary, validators)
+        result = _played(place, source, notary, validators, database)
         ok = result["ok"]
         if json_file is not None:
             _write(json_file, {k: v for k, v in result.items() if k not in ("ok", "differences")})
@@ -56,7 +64,7 @@ def demo(
         raise typer.Exit(session.FAILED)
 
 
-def _played(place: Path, source: Path, notary: str, validators: int) -> dict[str, Any]:
+def _played(place: Path, source: Path, notary: str, validators: int, database: str) -> dict[str, Any]:
     """Make the network, play the scenario, look into every vault, and check everything offline."""
     from interfirm.cli.demo import evidence, figures  # they load a node's rooms, which other commands do not wait for
     from interfirm.cli.demo.play import Play
@@ -67,6 +75,7 @@ def _played(place: Path, source: Path, notary: str, validators: int) -> dict[str
         place, FIRMS.values(), name="demo", at_ms=figures.START.ms, scenario_ms=figures.START.ms,
         notaries=(notary,), validators=validators,
     )  # fmt: skip
+    _give_databases(layout, database)
     notaries.start_all(layout, told=progress.started)
     play = Play(layout, {role: name for role, (name, _) in FIRMS.items()}, source, progress)
     play.run()
@@ -93,6 +102,16 @@ def _played(place: Path, source: Path, notary: str, validators: int) -> dict[str
     }
 
 
+def _give_databases(layout: NetworkLayout, database: str) -> None:
+    """Where the firms' vaults lie: in files, on a server made for this demo, or on one that is there."""
+    if database == POSTGRESQL:
+        server = postgresql.start()
+        server.write(layout.folder)
+        databases.give_databases(layout, server.url)
+    elif database != SQLITE:
+        databases.give_databases(layout, DatabaseUrl(database))
+
+
 def _write(path: Path, result: dict[str, Any]) -> None:
     try:
         path.write_text(json.dumps(result, indent=2) + "\n")
@@ -108,9 +127,11 @@ def _leave(place: Path, *, keep: bool) -> None:
         return
     layout = session.layout()
     if keep:
-        session.console.print(tables.kept(place, [m.slug for m in layout.file.members]))
+        session.console.print(tables.kept(place, open_doors(layout)), soft_wrap=True)
         return
     notaries.stop_all(layout)
+    if (server := postgresql.noted(place)) is not None:
+        postgresql.stop(server)
     shutil.rmtree(place, ignore_errors=True)
     if place.parent.name.startswith("interfirm-demo-"):
         shutil.rmtree(place.parent, ignore_errors=True)

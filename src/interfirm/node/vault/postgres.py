@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGCompiler_psycopg, PGDialect
 from sqlalchemy.pool import StaticPool
 
 from interfirm.base.errors import Refusal
-from interfirm.node.vault.database import DatabaseUrl
+from interfirm.node.vault.places import DatabaseUrl
 from interfirm.node.vault.statements import Known
 
 LOCK = 0x696E_7465_7266_6972

@@ -9,10 +9,10 @@ from typing import BinaryIO, Self
 
 import sqlalchemy as sa
 
-from interfirm.base.errors import Refusal
 from interfirm.node.vault.attachments import Attachments
-from interfirm.node.vault.database import DatabaseUrl, VaultDatabase, VaultPlace, beside, told
+from interfirm.node.vault.database import VaultDatabase, told
 from interfirm.node.vault.migrations import migrate
+from interfirm.node.vault.places import DatabaseUrl, VaultPlace, beside, check_driver
 from interfirm.node.vault.sqlite import SqliteDatabase
 from interfirm.node.vault.statements import Numbers
 from interfirm.node.vault.tables import contracts, transactions
@@ -123,12 +123,9 @@ def open_database(where: Path | DatabaseUrl, *, durable: bool = True) -> VaultDa
     """A database for one node alone; Refusal `vault.driver` where the one for PostgreSQL is not installed."""
     if isinstance(where, Path):
         return SqliteDatabase(where, durable=durable)
-    try:
-        from interfirm.node.vault.postgres import PostgresDatabase  # nodes on SQLite do without
-    except ImportError as error:
-        raise Refusal(
-            "vault.driver", "PostgreSQL needs its driver: pip install 'interfirm[postgres]'", reason=str(error)
-        ) from error
+    check_driver()
+    from interfirm.node.vault.postgres import PostgresDatabase  # nodes on SQLite do without
+
     return PostgresDatabase(where, durable=durable)
 
 

@@ -15,8 +15,8 @@ from tests.unit.node.vault.samples import SampleEngine, flow, refused
 
 from interfirm.base.errors import Refusal
 from interfirm.node.vault import migrations
-from interfirm.node.vault.database import DatabaseUrl, VaultPlace
 from interfirm.node.vault.migrations import HEAD
+from interfirm.node.vault.places import DatabaseUrl, VaultPlace
 from interfirm.node.vault.postgres import connect
 from interfirm.node.vault.tables import metadata
 from interfirm.node.vault.vault import Vault
@@ -94,7 +94,7 @@ def test_a_node_whose_vault_another_one_had_meanwhile_does_not_write_again(vault
 def test_a_killed_node_leaves_no_lock_behind(place: VaultPlace) -> None:
     assert isinstance(place.database, DatabaseUrl)
     code = (
-        "import os, signal; from pathlib import Path; from interfirm.node.vault.database import DatabaseUrl;"
+        "import os, signal; from pathlib import Path; from interfirm.node.vault.places import DatabaseUrl;"
         "from interfirm.node.vault.postgres import PostgresDatabase;"
         f"PostgresDatabase(DatabaseUrl({place.database.text!r})); os.kill(os.getpid(), signal.SIGKILL)"
     )
