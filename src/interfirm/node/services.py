@@ -71,7 +71,7 @@ class Services:
         found = []
         for name in code.private_fields:
             plain: Any = action.payload[names.index(name)]
-            if plain is None:
+            if not plain or not isinstance(plain[0], bytes):  # empty, or a record with private fields
                 continue
             held = turn.private(plain[0])
             if held is not None:
