@@ -34,13 +34,59 @@ def list_people() -> None:
 
 
 @app.command()
-def add(name: Name, role: RoleNames = None, variable: Variables = None) -> None:
+def add(
+    name: Name,
+    role: RoleNames = None,
+    variable: Variables = None,
+    invited: Annotated[bool, typer.Option("--invite", help="Make a code to set a password with, too.")] = False,
+) -> None:
     """Add a person or program, or change the roles of one."""
     found = session.ask(
         "access.person-put", name=name, roles=role, active=True,
         variables=None if variable is None else dict(_pair(each) for each in variable),
     )  # fmt: skip
-    session.show(found, lambda d: f"{d['name']}: {', '.join(d['roles']) or 'no roles yet'}")
+    if invited:
+        found["invitation"] = session.ask("access.invite", person=name)
+    session.show(found, _added)
+
+
+def _added(data: dict[str, Any]) -> str:
+    text = f"{data['name']}: {', '.join(data['roles']) or 'no roles yet'}"
+    return f"{text}\n{_code(data['invitation'])}" if "invitation" in data else text
+
+
+@app.command()
+def invite(name: Name, hours: Annotated[int, typer.Option(min=1, help="How long the code is valid.")] = 72) -> None:
+    """Make a one-time code to set a password with, for somebody new or who forgot it; it is shown this once."""
+    session.show(session.ask("access.invite", person=name, hours=hours), _code)
+
+
+def _code(data: dict[str, Any]) -> str:
+    return f"{data['code']}\nsets a password for {data['person']} until {Instant(data['expires_ms'])}, once"
+
+
+@app.command()
+def sessions(name: Annotated[str | None, typer.Argument(help="Only of this person.")] = None) -> None:
+    """List who is signed in, and whence."""
+    session.show(
+        session.ask("access.sessions", person=name),
+        lambda data: session.table_of(
+            "Sessions", ["Id", "Person", "By", "From", "Used", "Ends"],
+            [[s["id"], s["person"], s["means"], s["address"], Instant(s["used_ms"]), Instant(s["ends_ms"])]
+             for s in data["sessions"]], empty="nobody is signed in",
+        ),
+    )  # fmt: skip
+
+
+@app.command("end-session")
+def end_session(
+    session_id: Annotated[str | None, typer.Argument(help="The session's id, as `people sessions` shows it.")] = None,
+    person: Annotated[str | None, typer.Option(help="All sessions of this person.")] = None,
+) -> None:
+    """Sign somebody out now."""
+    if (session_id is None) == (person is None):
+        raise typer.BadParameter("name a session, or a --person")
+    session.show(session.ask("access.session-end", id=session_id, person=person), lambda d: f"{d['ended']} ended")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -87,7 +133,11 @@ def token(
 ) -> None:
     """Make a token for the doors of the node; it is shown this once."""
     found = session.ask("access.token-new", person=name, days=days, scopes=scope, note=note)
-    session.show(found, lambda d: f"{d['token']}\nvalid until {Instant(d['expires_ms'])}; it is not shown again")
+    if session.options.json:
+        session.show(found)
+        return
+    typer.echo(found["token"])  # on one line, to be copied
+    session.errors.print(f"valid until {Instant(found['expires_ms'])}; it is not shown again")
 
 
 @app.command()

@@ -9,6 +9,7 @@ import msgspec
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.node.access import audit, people
+from interfirm.node.access.leaving import end_what_changed
 from interfirm.node.access.people import Person
 from interfirm.node.access.types import Role
 from interfirm.node.desk import Answer, Desk, Operation, text_of
@@ -36,6 +37,7 @@ def _put_person(desk: Desk, arguments: dict[str, Any]) -> Answer:
         before = people.plain(known) if known else {"name": name, "roles": [], "created_ms": desk.now_ms()}
         person = _read({**before, **given}, Person)
         people.put_person(turn, person)
+        end_what_changed(turn, known, person)
         if not person.active:
             _end_tokens(desk, turn, name)
     return people.plain(person)

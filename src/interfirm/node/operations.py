@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from interfirm.node import desk_access, desk_approvals, desk_contracts, desk_flows, desk_ledger
+from interfirm.node import desk_access, desk_approvals, desk_contracts, desk_flows, desk_ledger, desk_signin
 from interfirm.node.desk import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -11,5 +11,6 @@ OPERATIONS: dict[str, Operation] = {
     **desk_ledger.OPERATIONS,
     **desk_access.OPERATIONS,
     **desk_approvals.OPERATIONS,
+    **desk_signin.OPERATIONS,
 }
 """See the module."""

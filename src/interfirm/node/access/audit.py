@@ -22,7 +22,8 @@ _NONE = bytes(32)
 _READS = (
     "whoami", "templates", "contracts.list", "contracts.show", "contracts.history", "contracts.binding",
     "disclosed.count", "disclosed.list", "flows.list", "flows.show", "inbox.list", "preview", "status", "access.people",
-    "access.roles", "access.tokens", "invoice.list", "invoice.show", "report.ageing", "report.near-hits",
+    "access.roles", "access.tokens", "access.sessions", "session.list", "session.passkeys",
+    "invoice.list", "invoice.show", "report.ageing", "report.near-hits",
 )  # fmt: skip
 """What changes nothing and lets nothing out of the node is not recorded, unless it is refused."""
 _SUBJECTS = ("ref", "id", "name", "person", "role", "template", "to", "transaction")

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from interfirm.base.errors import Refusal, check
+from interfirm.node.access.roles import EVERYBODY
 from interfirm.node.access.types import OWNER, OWNER_ROLE, Caller, Role, Rule
 from interfirm.node.vault.where import EVERYTHING, AnyOf, Fields, Where, holds
 
@@ -36,6 +37,8 @@ class Permission:
         scopes = self.caller.scopes
         if scopes is not None and not _names(scopes, operation):
             return False
+        if _names(EVERYBODY, operation):
+            return True
         return OWNER_ROLE in self.caller.roles or any(_names(role.operations, operation) for role in self._roles)
 
     def check_operation(self, operation: str) -> None:
