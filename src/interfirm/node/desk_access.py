@@ -98,8 +98,11 @@ def _audit(desk: Desk, arguments: dict[str, Any]) -> Answer:
     limit = min(int(arguments.get("limit", 100)), 1000)
     with desk.vault.read() as turn:
         found = audit.entries(turn, after=int(arguments.get("after", 0)), limit=limit)
-    shown = [{**msgspec.to_builtins(e, builtin_types=(bytes,)), "before": e.before.hex(), "hash": e.hash().hex()}
-             for e in found]  # fmt: skip
+    shown = [
+        {name: getattr(each, name) for name in each.__struct_fields__}
+        | {"before": each.before.hex(), "hash": each.hash().hex()}
+        for each in found
+    ]
     return {"entries": shown, "next": found[-1].number if len(found) == limit else None}
 
 

@@ -96,3 +96,11 @@ def written_configuration(*, api_port: int) -> str:
         'host = "127.0.0.1"\n'
         f"port = {api_port}\n"
     )
+
+
+def url_of(api: ApiSettings) -> str:
+    """Where the node is reached by HTTP; empty where it is not."""
+    if not api.port:
+        return ""
+    host = f"[{api.host}]" if ":" in api.host else api.host
+    return f"{'https' if api.certificate else 'http'}://{host}:{api.port}"

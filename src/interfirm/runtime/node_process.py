@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from interfirm.base.errors import Refusal
 from interfirm.base.turn import TurnLoop
 from interfirm.node.access.types import OWNER, Caller
 from interfirm.node.asking import Start
 from interfirm.node.control.server import ControlServer
+from interfirm.node.desk_operate import at_work
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
 from interfirm.node.network.tls import Surroundings
@@ -22,15 +25,18 @@ from interfirm.node.vault.types import FlowRecord
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
 from interfirm.runtime.hearing import Hearing
+from interfirm.runtime.http import HttpServer
 from interfirm.runtime.logs import log
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.storage import StorageGuard
 from interfirm.runtime.tls import Revocations, tls_identity
+from interfirm.runtime.web import web_application
 
 if TYPE_CHECKING:
     from interfirm.runtime.cluster import ClusterLayout
     from interfirm.runtime.cluster_gate import ClusterGate
 
+DRAIN = "node.drain"
 WAIT_MS_MAX = 60_000
 """How long a caller is kept before it is told that its flow waits for somebody."""
 
@@ -55,12 +61,14 @@ class NodeProcess:
         self.driver = self.hearing.driver = Driver(TurnLoop(self.storage.turn, self._release), clock)
         self.control = ControlServer(home.control_path, self.handle)
         self.gates = self._gates()
+        self.http = HttpServer(web_application(self), assembly.configuration.api)
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Listen, recover what was under way, and run turns until cancelled."""
         member = self.assembly.home.member
         await self.network.start(member.host, member.port)
         await self.control.start()
+        await self.http.start()
         for gate in self.gates.values():
             gate.start()
         try:
@@ -70,6 +78,7 @@ class NodeProcess:
             ready()
             await self.driver.run()
         finally:
+            await self.http.stop()
             await self.control.stop()
             await self.network.stop()
             for gate in self.gates.values():
@@ -143,6 +152,9 @@ class NodeProcess:
         if name in _OWN:
             desk.permission.check_operation(name)
             return _OWN[name](self, arguments)
+        if name == DRAIN:
+            desk.permission.check_operation(name)
+            return await self._drained(float(arguments.get("wait_ms", 0)) / 1000)
         answer = desk.handle(name, arguments)
         if isinstance(answer, dict):
             return answer
@@ -165,6 +177,7 @@ class NodeProcess:
             "turns": self.driver.loop.turns,
             "connected": [parties.name_of(peer) for peer in self.network.peers()],
             "refuses": None if self.storage.failure is None else self.storage.failure.as_plain(),
+            "paused": msgspec.to_builtins(self.node.flows.pause.paused),
         }
 
     def _set_clock(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +187,17 @@ class NodeProcess:
         self.network.judge_again()
         self.driver.poke()
         return {"now_ms": self.clock.now_ms()}
+
+    async def _drained(self, timeout_s: float) -> dict[str, Any]:
+        """Wait until no peer and no notary is at work for a flow, as long as the caller does; how it stands then."""
+        waiting = self.assembly.services.waiting
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while waiting.is_busy or self.driver.loop.waiting:
+                    await self.driver.turned()
+        found = at_work(self.assembly.desk)
+        letters = sum(len(each.outbox) for each in self.node.sessions.peers.values())
+        return {"drained": not waiting.is_busy, **found, "held": self.node.flows.pause.held, "outbox": letters}
 
     async def _hand_in(self, start: Start) -> dict[str, Any]:
         """An event without a flow of its own: wait for the turn that takes it."""

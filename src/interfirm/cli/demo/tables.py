@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from interfirm.base.errors import Refusal
+from interfirm.cli.demo.doors import OpenDoor
 
 T = TypeVar("T")
 WAIT_S = 30.0
@@ -109,8 +110,9 @@ def outcome(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def kept(place: Path, firms: list[str]) -> str:
-    """How to talk to a network that was left running, and how to stop it."""
+def kept(place: Path, doors: Sequence[OpenDoor]) -> str:
+    """How to talk to a network that was left running, by command and by HTTP, and how to stop it."""
+    firms = [door.firm for door in doors]
     command = f".venv/bin/interfirm --network {place}"
     return "\n".join(
         [
@@ -119,6 +121,11 @@ def kept(place: Path, firms: list[str]) -> str:
             f"  {command} --as {firms[0]} invoice list",
             f"  {command} --as {firms[0]} contracts list",
             f"  {command} --as {firms[2]} report ageing",
+            *(
+                f"{door.firm}: {door.url}/v1 and {door.url}/graphql\n  Authorization: Bearer {door.token}"
+                for door in doors
+            ),
+            f"  curl {doors[0].url}/v1/contracts/invoices.Invoice -H 'Authorization: Bearer {doors[0].token}'",
             f"Stop it and delete everything: {command} network reset --yes",
         ]
     )

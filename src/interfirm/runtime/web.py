@@ -1,0 +1,19 @@
+"""All of a node's HTTP interface in one application: what each door adds, behind the same headers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp
+
+from interfirm.api.rest.app import rest_app
+from interfirm.api.rest.idempotency import Answers
+from interfirm.runtime.doors import Doors
+
+if TYPE_CHECKING:
+    from interfirm.runtime.node_process import NodeProcess
+
+
+def web_application(process: NodeProcess) -> ASGIApp:
+    """The application of a node's process."""
+    return rest_app(Doors(process), Answers(process.assembly.vault, process.clock.now_ms))
