@@ -118,7 +118,7 @@ def plan_of(fields: Mapping[str, Any]) -> Plan:
     taken = {name.casefold() for name in OWN_COLUMNS}
     planned: dict[str, Field] = {}
     for name, kind in fields.items():
-        inner, nullable = _without_none(kind)
+        inner, nullable = inner_of(kind)
         shape = _kind_of(inner)
         columns = tuple(Column(_free(name + suffix, taken), of, nullable) for suffix, of in SHAPES[shape].columns)
         planned[name] = Field(name, shape, inner, columns, nullable)
@@ -138,7 +138,8 @@ def values_of(field: Field, plain: Plain, transaction: bytes = b"") -> tuple[Any
     return (None,) * len(field.columns) if plain is None else SHAPES[field.kind].split(plain, transaction)
 
 
-def _without_none(kind: Any) -> tuple[Any, bool]:
+def inner_of(kind: Any) -> tuple[Any, bool]:
+    """A field's type without None, and whether None is allowed."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         inner = [arg for arg in typing.get_args(kind) if arg is not type(None)]
         if len(inner) < len(typing.get_args(kind)):

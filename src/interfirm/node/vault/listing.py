@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -17,44 +18,29 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from interfirm.base import codec
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.contracts.types import TemplateId
-from interfirm.node.vault.columns import SHAPES, Field, values_of
+from interfirm.node.vault.columns import SHAPES
+from interfirm.node.vault.conditions import SINGLE, Binder, Node
 from interfirm.node.vault.contracts import FIELDS, Contracts
+from interfirm.node.vault.criteria import Criteria
 from interfirm.node.vault.statements import Row
 from interfirm.node.vault.tables import contracts
 from interfirm.node.vault.template_tables import TemplateTable
 from interfirm.node.vault.types import Page, StoredContract
+from interfirm.node.vault.where import EVERYTHING, AllOf, Compare, Where
 
 LIMIT_MAX = 1000
 ORDER_FIELDS_MAX = 4
 TIME = "time"
 """Orders a list by acceptance, also where no order is given; a field of this name goes first."""
 _STATUSES = ("active", "consumed", "locked")
-_COMPARISONS = ("lt", "le", "gt", "ge")
-OPERATORS = ("eq", "ne", "in", *_COMPARISONS)
-_INNER = ("inner-bytes", "inner-integer", "day")
-_SINGLE = (*_INNER, "bytes", "integer", "boolean", "text")
+OPERATORS = ("eq", "ne", "in", "lt", "le", "gt", "ge")
 _pack = msgspec.msgpack.encode
 
-Where = Mapping[str, Any]
+FlatWhere = Mapping[str, Any]
 """Field -> value, or (operator, value); operators are those of `OPERATORS`, values typed or plain."""
-
-
-class Condition(Value, frozen=True):
-    """One comparison of one column; `value` is a list for `in`, and None means empty."""
-
-    column: str
-    operator: str
-    value: Any
-
-    @property
-    def shape(self) -> tuple[str, str, int]:
-        """What the statement depends on: column, operator, and how many values or none."""
-        count = len(self.value) if self.operator == "in" else int(self.value is not None)
-        return (self.column, self.operator, count)
 
 
 class Order(Value, frozen=True):
@@ -78,6 +64,16 @@ class Range(Value, frozen=True):
 _EVERYTHING = Range(same=0, beyond=None)
 
 
+class List(Value, frozen=True):
+    """What is listed of one table: the filter and its values, the order, and by how many columns of it rows differ."""
+
+    table: TemplateTable
+    node: Node
+    given: dict[str, Any]
+    order: tuple[Order, ...]
+    distinct: int
+
+
 class Listing(Contracts):
     """Lists of the contracts of one template."""
 
@@ -86,74 +82,119 @@ class Listing(Contracts):
         template: TemplateId | str,
         *,
         status: str | None = "active",
-        where: Where | None = None,
+        where: FlatWhere | None = None,
         order_by: str | Sequence[str] | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page[StoredContract]:
+        """`select` for filters of one comparison per field."""
+        tree = _tree(self.versions(template)[-1], where or {})
+        return self.select(template, where=tree, status=status, order_by=order_by, after=after, limit=limit)
+
+    def select(
+        self,
+        template: TemplateId | str,
+        *,
+        where: Where = EVERYTHING,
+        status: str | None = "active",
+        order_by: str | Sequence[str] | None = None,
+        distinct_on: str | Sequence[str] | None = None,
         after: str | None = None,
         limit: int = 50,
     ) -> Page[StoredContract]:
         """A page of contracts of a template, or by name of all its loaded versions, in one status or all.
 
         `order_by` names fields, each with `-` before it for descending; money is ordered by currency and amount,
-        empty fields come first (last when descending). `after` is the `next_cursor` of the page before, for the same
-        list. Raises Refusal `vault.template`, `vault.where`, `vault.order`, `vault.status`,
-        `vault.cursor`, `vault.limit`.
+        empty fields come first (last when descending). `distinct_on` names fields that the order begins with: of rows
+        with the same values there only the first is listed. `after` is the `next_cursor` of the page before, for the
+        same list. Raises Refusal `vault.template`, `vault.where`, `vault.order`, `vault.status`, `vault.cursor`,
+        `vault.limit`.
         """
         check(1 <= limit <= LIMIT_MAX, "vault.limit", "a page has rows, and not too many", limit_max=LIMIT_MAX)
-        tables = self._tables(template)
-        order = _order(tables[0], order_by)
-        statuses = _statuses(status)
-        name = _name(template, status, where, order)
-        place = None if after is None else _place(after, name, len(order))
-        found: list[Row] = []
+        tables = self.versions(template)
+        order, distinct = _order(tables[0], order_by), _distinct(tables[0], order_by, distinct_on)
+        statuses = statuses_of(status)
+        lists: list[List] = []
         for table in tables:
             check(_order(table, order_by) == order, "vault.order", "the versions of the template differ in this field")
-            conditions = _conditions(table, where or {})
-            for each in statuses:
-                found += self._part(table, each, conditions, order, place, limit + 1)
+            binder = Binder(self.tables)
+            lists.append(List(table, binder.bind(where, table, tables[-1]), binder.given, order, distinct))
+        name = _name(template, status, lists[0])
+        place = None if after is None else _place(after, name, len(order))
+        found = [row for each in lists for one in statuses for row in self._part(each, one, place, limit + 1)]
         _sort(found, order)
+        found = _differing(found, distinct)
         page = tuple(self._stored(row[: len(FIELDS)]) for row in found[:limit])
         more = len(found) > limit
         return Page(rows=page, next_cursor=_cursor(name, found[limit - 1][len(FIELDS) :]) if more else None)
 
-    def count(self, template: TemplateId | str, *, status: str | None = "active", where: Where | None = None) -> int:
+    def count(
+        self, template: TemplateId | str, *, status: str | None = "active", where: FlatWhere | None = None
+    ) -> int:
         """How many contracts such a list has in all."""
+        tables = self.versions(template)
         total = 0
-        for table in self._tables(template):
-            conditions = _conditions(table, where or {})
-            for each in _statuses(status):
-                shape = ("count", table.template, tuple(c.shape for c in conditions))
-                statement = self.kept(shape, partial(_counted, table.table, conditions))
-                row = self.row(statement, status=each, **_given(conditions))
+        for table in tables:
+            binder = Binder(self.tables)
+            node = binder.bind(_tree(tables[-1], where or {}), table, tables[-1])
+            statement = self.kept(("count", table.template, node), partial(self._counted, table, node))
+            for each in statuses_of(status):
+                row = self.row(statement, status=each, **binder.given)
                 total += row[0] if row else 0
         return total
 
-    def _tables(self, template: TemplateId | str) -> list[TemplateTable]:
+    def versions(self, template: TemplateId | str) -> list[TemplateTable]:
+        """The tables of a template, or by name of all its loaded versions, the newest last."""
         return [self.tables.of(template)] if isinstance(template, TemplateId) else self.tables.named(template)
 
-    def _part(
-        self,
-        table: TemplateTable,
-        status: str,
-        conditions: Sequence[Condition],
-        order: Sequence[Order],
-        place: Row | None,
-        limit: int,
-    ) -> list[Row]:
+    def filtered(self, statement: sa.Select[Any], table: TemplateTable, node: Node) -> sa.Select[Any]:
+        """A statement about a template's table for rows in the `status` given that the filter wants."""
+        own = table.table.c
+        return statement.where(own["_status"] == sa.bindparam("status"), self.criteria().of(node, own))
+
+    def criteria(self) -> Criteria:
+        """What makes the conditions of one statement in the words of this database."""
+        return Criteria(self._database.dialect.name, self.tables.of)
+
+    def _counted(self, table: TemplateTable, node: Node) -> sa.Select[Any]:
+        return self.filtered(sa.select(sa.func.count()).select_from(table.table), table, node)
+
+    def _part(self, listed: List, status: str, place: Row | None, limit: int) -> list[Row]:
         """The next rows of one table and status: `FIELDS`, then the columns of the order, then the number."""
         found: list[Row] = []
-        filters = {"status": status, **_given(conditions)}
-        for part in _ranges(order, place) if place else (_EVERYTHING,):
-            shape = (table.template, tuple(c.shape for c in conditions), tuple(order), part)
+        for part in _ranges(listed, place) if place else (_EVERYTHING,):
             nulls = () if place is None else tuple(value is None for value in place[: part.same])
-            statement = self.kept((shape, nulls), partial(_statement, table.table, conditions, order, part, nulls))
+            shape = ("list", listed.table.template, listed.node, listed.order, listed.distinct, part, nulls)
+            statement = self.kept(shape, partial(self._statement, listed, part, nulls))
             at = {f"at{n}": value for n, value in enumerate(place or ()) if value is not None}
-            found += self.rows(statement, limit=limit - len(found), **filters, **at)
+            found += self.rows(statement, limit=limit - len(found), status=status, **listed.given, **at)
             if len(found) == limit:
                 break
         return found
 
+    def _statement(self, listed: List, part: Range, nulls: Sequence[bool]) -> sa.Select[Any]:
+        """The rows of a range: first which, by the template's table alone, so that only those are sorted and read."""
+        order, own = listed.order, listed.table.table.c
+        columns = [_sorted_by(own[each.column], n, len(order) - 1) for n, each in enumerate(order)]
+        by = [_ordered(column, each) for column, each in zip(columns, order, strict=True)]
+        statement = self.filtered(sa.select(*_labelled(columns)), listed.table, listed.node)
+        if listed.distinct:
+            rank = sa.func.row_number().over(partition_by=columns[: listed.distinct], order_by=by).label("rank")
+            ranked = statement.add_columns(rank).subquery("ranked")
+            columns = [ranked.c[f"o{n}"] for n in range(len(order))]
+            by = [_ordered(column, each) for column, each in zip(columns, order, strict=True)]
+            statement = sa.select(*_labelled(columns)).where(ranked.c.rank == sa.literal_column("1"))
+        for n, column in enumerate(columns[: part.same]):
+            statement = statement.where(column.is_(None) if nulls[n] else column == sa.bindparam(f"at{n}"))
+        if part.beyond is not None:
+            statement = statement.where(_beyond(columns[part.same], order[part.same], part))
+        place = statement.order_by(*by[part.same :]).limit(sa.bindparam("limit")).subquery("place")
+        number = place.c[f"o{len(columns) - 1}"]
+        return sa.select(*FIELDS, *place.c).select_from(place).join(contracts, contracts.c.number == number)
 
-def _statuses(status: str | None) -> tuple[str, ...]:
+
+def statuses_of(status: str | None) -> tuple[str, ...]:
+    """One status, or all; Refusal `vault.status`."""
     check(status is None or status in _STATUSES, "vault.status", "a contract is in one of these", statuses=_STATUSES)
     return _STATUSES if status is None else (status,)
 
@@ -178,105 +219,45 @@ def _order(table: TemplateTable, order_by: str | Sequence[str] | None) -> tuple[
     return (*found, Order("_number", descending, False))
 
 
-def _conditions(table: TemplateTable, where: Where) -> list[Condition]:
-    found: list[Condition] = []
+def _distinct(
+    table: TemplateTable, order_by: str | Sequence[str] | None, distinct_on: str | Sequence[str] | None
+) -> int:
+    """How many columns of the order tell rows apart; 0 for all."""
+    names = [distinct_on] if isinstance(distinct_on, str) else list(distinct_on or [])
+    if not names:
+        return 0
+    ordered = [order_by] if isinstance(order_by, str) else list(order_by or [])
+    leading = [name.removeprefix("-") for name in ordered[: len(names)]]
+    check(sorted(leading) == sorted(names), "vault.order", "the order begins with the fields that rows differ in",
+          distinct_on=names)  # fmt: skip
+    return len(_order(table, ordered[: len(names)])) - 1
+
+
+def _differing(rows: list[Row], distinct: int) -> list[Row]:
+    """The first of the rows that are alike in the columns that tell rows apart."""
+    if not distinct:
+        return rows
+    start = len(FIELDS)
+    return [next(group) for _, group in itertools.groupby(rows, key=lambda row: row[start : start + distinct])]
+
+
+def _tree(table: TemplateTable, where: FlatWhere) -> Where:
+    found = []
     for name, wanted in where.items():
-        field = table.plan.fields.get(name)
-        if field is None:
-            raise Refusal("vault.where", "the template has no such field", field=name[:80])
         operator, value = wanted if _is_comparison(wanted) else ("eq", wanted)
-        found += _compared(field, operator, value)
-    return found
+        field = table.plan.fields.get(name)
+        several = operator == "in" and field is not None and field.kind not in SINGLE
+        check(not several, "vault.where", "the field cannot be compared so", field=name[:80], operator=operator)
+        found.append(Compare(name, operator, value))
+    return AllOf(tuple(found))
 
 
 def _is_comparison(wanted: Any) -> bool:
     return isinstance(wanted, (tuple, list)) and len(wanted) == 2 and wanted[0] in OPERATORS
 
 
-def _compared(field: Field, operator: str, value: Any) -> list[Condition]:
-    columns = [column.name for column in field.columns]
-    single, known = field.kind in _SINGLE, {"eq", *(_COMPARISONS if field.kind == "money" else ())}
-    if field.kind == "json" or not (single or operator in known) or (operator in _COMPARISONS and value is None):
-        raise Refusal("vault.where", "the field cannot be compared so", field=field.name, operator=operator)
-    if operator == "in":
-        few = isinstance(value, (list, tuple)) and len(value) <= LIMIT_MAX
-        check(few, "vault.where", "one of a list is wanted, of not too many", field=field.name, count_max=LIMIT_MAX)
-        return [Condition(columns[0], "in", [_values(field, each)[0] for each in value])]
-    values = _values(field, value)
-    if single:
-        return [Condition(columns[0], operator, values[0])]
-    if operator in _COMPARISONS:  # an amount of money, with others of its currency
-        return [Condition(columns[1], "eq", values[1]), Condition(columns[0], operator, values[0])]
-    return [Condition(column, "eq", each) for column, each in zip(columns, values, strict=True)]
-
-
-def _values(field: Field, value: Any) -> Row:
-    """The values of the field's columns for a typed or plain value, or the inner value of a Party, Day or the like."""
-    plain = codec.plain(value)
-    if plain is None:
-        return values_of(field, None)
-    if field.kind in _INNER and not isinstance(plain, list):
-        plain = [plain]
-    try:
-        codec.from_plain(plain, field.type)
-    except Refusal as refusal:
-        raise Refusal("vault.where", "this is no value of the field", field=field.name, rule=refusal.code) from refusal
-    return values_of(field, plain)
-
-
-def _given(conditions: Sequence[Condition]) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for n, condition in enumerate(conditions):
-        if condition.operator == "in":
-            given |= {f"where{n}_{m}": value for m, value in enumerate(condition.value)}
-        elif condition.value is not None:
-            given[f"where{n}"] = condition.value
-    return given
-
-
-def _counted(table: sa.Table, conditions: Sequence[Condition]) -> sa.Select[Any]:
-    return _filtered(sa.select(sa.func.count()).select_from(table), table, conditions)
-
-
-def _filtered(statement: sa.Select[Any], table: sa.Table, conditions: Sequence[Condition]) -> sa.Select[Any]:
-    own = table.c
-    statement = statement.where(own["_status"] == sa.bindparam("status"))
-    for n, condition in enumerate(conditions):
-        statement = statement.where(_comparison(own[condition.column], condition, n))
-    return statement
-
-
-def _comparison(column: sa.ColumnElement[Any], condition: Condition, n: int) -> sa.ColumnElement[bool]:
-    if condition.operator == "in":
-        wanted_of: list[sa.BindParameter[Any]] = [sa.bindparam(f"where{n}_{m}") for m in range(len(condition.value))]
-        return column.in_(wanted_of) if wanted_of else sa.false()
-    if condition.value is None:
-        return column.is_(None) if condition.operator == "eq" else column.is_not(None)
-    wanted: sa.BindParameter[Any] = sa.bindparam(f"where{n}")
-    if condition.operator == "ne":
-        return sa.or_(column != wanted, column.is_(None))
-    comparisons: dict[str, sa.ColumnElement[bool]] = {
-        "eq": column == wanted, "lt": column < wanted, "le": column <= wanted, "gt": column > wanted,
-        "ge": column >= wanted,
-    }  # fmt: skip
-    return comparisons[condition.operator]
-
-
-def _statement(
-    table: sa.Table, conditions: Sequence[Condition], order: Sequence[Order], part: Range, nulls: Sequence[bool]
-) -> sa.Select[Any]:
-    """The rows of a range: first which, by the template's table alone, so that only those are sorted and then read."""
-    own = table.c
-    columns = [_sorted_by(own[each.column], n, len(order) - 1) for n, each in enumerate(order)]
-    statement = _filtered(sa.select(*[c.label(f"o{n}") for n, c in enumerate(columns)]), table, conditions)
-    for n, column in enumerate(columns[: part.same]):
-        statement = statement.where(column.is_(None) if nulls[n] else column == sa.bindparam(f"at{n}"))
-    if part.beyond is not None:
-        statement = statement.where(_beyond(columns[part.same], order[part.same], part))
-    by = [_ordered(column, each) for column, each in zip(columns, order, strict=True)]
-    place = statement.order_by(*by[part.same :]).limit(sa.bindparam("limit")).subquery("place")
-    number = place.c[f"o{len(columns) - 1}"]
-    return sa.select(*FIELDS, *place.c).select_from(place).join(contracts, contracts.c.number == number)
+def _labelled(columns: Sequence[sa.ColumnElement[Any]]) -> list[sa.Label[Any]]:
+    return [column.label(f"o{n}") for n, column in enumerate(columns)]
 
 
 def _sorted_by(column: sa.ColumnElement[Any], n: int, last: int) -> sa.ColumnElement[Any]:
@@ -301,9 +282,10 @@ def _ordered(column: sa.ColumnElement[Any], order: Order) -> sa.ColumnElement[An
     return direction.nulls_last() if order.descending else direction.nulls_first()
 
 
-def _ranges(order: Sequence[Order], place: Row) -> Iterator[Range]:
-    """What lies after a place, nearest first."""
-    for same in reversed(range(len(order))):
+def _ranges(listed: List, place: Row) -> Iterator[Range]:
+    """What lies after a place, nearest first; rows that must differ in the first columns are not the same there."""
+    order = listed.order
+    for same in reversed(range(listed.distinct or len(order))):
         each, value = order[same], place[same]
         if value is not None:
             yield Range(same, "more")
@@ -323,10 +305,10 @@ def _place_in(column: int) -> Callable[[Row], tuple[bool, Any]]:
     return lambda row: (row[column] is not None, row[column])
 
 
-def _name(template: TemplateId | str, status: str | None, where: Where | None, order: Sequence[Order]) -> bytes:
+def _name(template: TemplateId | str, status: str | None, listed: List) -> bytes:
     """What ties a cursor to its list."""
-    named = codec.plain([template, status, sorted((where or {}).items()), order])
-    return hashlib.sha256(_pack(named)).digest()[:8]
+    named = repr((template, status, listed.node, listed.order, listed.distinct)).encode()
+    return hashlib.sha256(named + _pack(listed.given)).digest()[:8]
 
 
 def _cursor(name: bytes, place: Row) -> str:

@@ -7,16 +7,22 @@ contract. Values are those of the contract language (Party, Money, Day...), `Non
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.money import Money
 from interfirm.base.values import Value
+from interfirm.node.vault.columns import json_text
 
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "is_null", "like", "ilike", "not_like", "not_ilike",
                "contains", "has_key", "matches")  # fmt: skip
-"""`like` is SQL's, with % and _; `contains` and `has_key` look into nested values; `matches` is a search for words."""
+"""`like` is SQL's, with % and _; `ilike` takes A to Z for a to z. `contains` asks for a part of a nested value: a map
+from some fields of a record to theirs, a list of what some items of a list are, a map of some keys. `has_key` is about
+a map. `matches` searches a text, or the JSON of a nested value: each word given occurs, A to Z taken for a to z.
+"""
 
 
 class Compare(Value, frozen=True):
@@ -56,6 +62,7 @@ Where = Compare | AllOf | AnyOf | Not | Related
 EVERYTHING = AllOf(())
 Fields = Callable[[Any], Mapping[str, Any] | None]
 """Ref -> the fields of the contract there, or None where it is not known."""
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def holds(where: Where, fields: Mapping[str, Any], related: Fields) -> bool:
@@ -101,11 +108,42 @@ def _compared(field: str, operator: str, found: Any, wanted: Any) -> bool:
     match operator:
         case "lt" | "le" | "gt" | "ge":
             return _ordered(operator, found, wanted)
-        case "like" | "ilike":
-            return _like(str(found), wanted, ignore_case=operator == "ilike")
-        case "not_like" | "not_ilike":
-            return not _like(str(found), wanted, ignore_case=operator == "not_ilike")
+        case "like" | "ilike" if isinstance(found, str):
+            return _like(found, wanted, ignore_case=operator == "ilike")
+        case "not_like" | "not_ilike" if isinstance(found, str):
+            return not _like(found, wanted, ignore_case=operator == "not_ilike")
+        case "contains":
+            return _within(found, wanted)
+        case "has_key":
+            return isinstance(found, dict) and wanted in found
+        case "matches":
+            text = lowered(found if isinstance(found, str) else json_text(codec.plain(found)))
+            return all(word in text for word in words_of(wanted))
     raise Refusal("vault.where", "one contract cannot be compared so", field=field, operator=operator[:40])
+
+
+def _within(found: Any, wanted: Any) -> bool:
+    """Whether a nested value has the part that is wanted."""
+    if isinstance(wanted, Mapping):
+        held = found if isinstance(found, dict) else _fields_of(found)
+        return all(name in held and _within(held[name], part) for name, part in wanted.items())
+    if isinstance(found, tuple) and isinstance(wanted, (list, tuple)):
+        return all(any(_within(item, part) for item in found) for part in wanted)
+    return bool(found == wanted)
+
+
+def _fields_of(found: Any) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in getattr(found, "__struct_fields__", ())}
+
+
+def lowered(text: str) -> str:
+    """The text with a to z for A to Z and all else as it is, which every database does alike."""
+    return text.translate(_LOWER)
+
+
+def words_of(text: str) -> list[str]:
+    """What a search looks for."""
+    return lowered(text).split()
 
 
 def _ordered(operator: str, found: Any, wanted: Any) -> bool:
@@ -113,10 +151,14 @@ def _ordered(operator: str, found: Any, wanted: Any) -> bool:
         if found.currency != wanted.currency:
             return False
         found, wanted = found.minor, wanted.minor
-    return bool({"lt": found < wanted, "le": found <= wanted, "gt": found > wanted, "ge": found >= wanted}[operator])
+    try:
+        return bool(getattr(found, f"__{operator}__")(wanted) is True)
+    except AttributeError as error:
+        raise Refusal("vault.where", "values of this kind have no order", operator=operator) from error
 
 
 def _like(text: str, pattern: str, *, ignore_case: bool) -> bool:
     wild = {"%": ".*", "_": "."}
     made = "".join(wild.get(character) or re.escape(character) for character in pattern)
-    return re.fullmatch(made, text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    text, made = (lowered(text), lowered(made)) if ignore_case else (text, made)
+    return re.fullmatch(made, text, re.DOTALL) is not None

@@ -1,0 +1,281 @@
+"""A filter over a template's table: what the statement depends on apart from the values, and the values. Pure.
+
+`Binder` turns a `Where` into a `Node`, which names columns, and slots where values go: equal nodes make equal
+statements, so statements are kept by them, and no value is ever part of one. `criteria.py` makes SQL of nodes.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from interfirm.base import codec
+from interfirm.base.errors import Refusal, check
+from interfirm.base.limits import LIMITS
+from interfirm.base.values import Value
+from interfirm.contracts.language import Private, Record
+from interfirm.contracts.types import TemplateId
+from interfirm.node.vault.columns import SHAPES, Field, inner_of, json_text, values_of
+from interfirm.node.vault.template_tables import TemplateTable
+from interfirm.node.vault.where import AllOf, AnyOf, Compare, Not, Related, Where, holds, lowered, words_of
+
+VALUES_COUNT_MAX = 1000
+"""Values of one `in`."""
+_INNER = ("inner-bytes", "inner-integer", "day")
+SINGLE = (*_INNER, "bytes", "integer", "boolean", "text")
+"""Kinds of fields that are one column as far as comparisons go."""
+_ORDERINGS = ("lt", "le", "gt", "ge")
+
+
+class Comparison(Value, frozen=True):
+    """One column compared; of the slots, `in` has any number and `is-null` and `not-null` none."""
+
+    column: str
+    operator: str
+    slots: tuple[str, ...] = ()
+
+
+class Every(Value, frozen=True):
+    """All parts."""
+
+    parts: tuple[Node, ...]
+
+
+class Some(Value, frozen=True):
+    """One part at least."""
+
+    parts: tuple[Node, ...]
+
+
+class Opposite(Value, frozen=True):
+    """The part is false or says nothing."""
+
+    part: Node
+
+
+class Linked(Value, frozen=True):
+    """The contract that the columns (transaction, index) name is of one of the templates, with its part."""
+
+    columns: tuple[str, str]
+    targets: tuple[tuple[TemplateId, Node], ...]
+
+
+class Nested(Value, frozen=True):
+    """A column of JSON has a part."""
+
+    column: str
+    pattern: Pattern
+
+
+class Same(Value, frozen=True):
+    """The JSON is the text in the slot."""
+
+    slot: str
+
+
+class Items(Value, frozen=True):
+    """The places of a list that a record is, each with its part."""
+
+    parts: tuple[tuple[int, Pattern], ...]
+
+
+class Holding(Value, frozen=True):
+    """For each part there is an item of the list that has it."""
+
+    parts: tuple[Pattern, ...]
+
+
+class Keys(Value, frozen=True):
+    """The map has the key in each slot, and there the part, if there is one."""
+
+    parts: tuple[tuple[str, Pattern | None], ...]
+
+
+Node = Comparison | Every | Some | Opposite | Linked | Nested
+Pattern = Same | Items | Holding | Keys
+ALWAYS, NEVER = Every(()), Some(())
+
+
+class Tables(Protocol):
+    """The tables of templates by name (template_tables.TemplateTables)."""
+
+    def named(self, name: str) -> list[TemplateTable]:
+        """All loaded versions, oldest first; Refusal `vault.template`."""
+
+
+class Binder:
+    """Makes nodes of filters; `given` collects the values by slot."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self.given: dict[str, Any] = {}
+
+    def bind(self, where: Where, table: TemplateTable, newest: TemplateTable) -> Node:
+        """The node of a filter for one version of a template; Refusal `vault.where` for what fits no field.
+
+        A field that only the newest version has is empty in the others.
+        """
+        match where:
+            case AllOf(parts):
+                return Every(tuple(self.bind(part, table, newest) for part in parts))
+            case AnyOf(parts):
+                return Some(tuple(self.bind(part, table, newest) for part in parts))
+            case Not(part):
+                return Opposite(self.bind(part, table, newest))
+        field = table.plan.fields.get(where.field)
+        if field is None:
+            check(where.field in newest.plan.fields, "vault.where", "the template has no such field",
+                  field=where.field[:80])  # fmt: skip
+            return ALWAYS if holds(where, {where.field: None}, lambda _: None) else NEVER
+        return self._linked(field, where.part) if isinstance(where, Related) else self._compared(field, where)
+
+    def _linked(self, field: Field, part: Where) -> Node:
+        versions = self._tables.named(target_of(field))
+        transaction, index = (column.name for column in field.columns)
+        return Linked(
+            (transaction, index), tuple((each.template, self.bind(part, each, versions[-1])) for each in versions)
+        )
+
+    def _compared(self, field: Field, compare: Compare) -> Node:
+        operator, value = compare.operator, compare.value
+        match operator:
+            case "eq":
+                return self._equal(field, value)
+            case "ne":
+                return Opposite(self._equal(field, value))
+            case "in":
+                return self._one_of(field, value)
+            case "not_in":
+                return Opposite(self._one_of(field, value))
+            case "is_null" if isinstance(value, bool):
+                return Comparison(field.columns[0].name, "is-null" if value else "not-null")
+            case "lt" | "le" | "gt" | "ge" if value is not None and _has_order(field):
+                return self._ordered(field, operator, value)
+            case "like" | "ilike" if _is_text(field, value):
+                return self._like(field, operator, value)
+            case "not_like" | "not_ilike" if _is_text(field, value):
+                present = Comparison(field.columns[0].name, "not-null")
+                return Every((present, Opposite(self._like(field, operator.removeprefix("not_"), value))))
+            case "matches" if isinstance(value, str) and field.kind in ("text", "json"):
+                return self._search(field, value)
+            case "contains" if field.kind == "json" and value is not None:
+                return Nested(field.columns[0].name, self._pattern(field.type, value, field.name))
+            case "has_key" if typing.get_origin(field.type) is dict and isinstance(value, str):
+                return Nested(field.columns[0].name, Keys(((self._slot(value), None),)))
+        raise Refusal("vault.where", "the field cannot be compared so", field=field.name, operator=operator[:40])
+
+    def _slot(self, value: Any) -> str:
+        name = f"w{len(self.given)}"
+        self.given[name] = value
+        return name
+
+    def _equal(self, field: Field, value: Any) -> Node:
+        check(field.kind != "json", "vault.where", "the field cannot be compared so", field=field.name, operator="eq")
+        columns = [column.name for column in field.columns]
+        if value is None:
+            return Comparison(columns[0], "is-null")
+        values = stored_values(field, value)
+        if field.kind in SINGLE:
+            return Comparison(columns[0], "eq", (self._slot(values[0]),))
+        return Every(tuple(Comparison(c, "eq", (self._slot(v),)) for c, v in zip(columns, values, strict=True)))
+
+    def _one_of(self, field: Field, values: Any) -> Node:
+        few = isinstance(values, (list, tuple)) and len(values) <= VALUES_COUNT_MAX
+        check(few, "vault.where", "one of a list is wanted, of not too many", field=field.name,
+              count_max=VALUES_COUNT_MAX)  # fmt: skip
+        if field.kind not in SINGLE or None in values:
+            return Some(tuple(self._equal(field, value) for value in values))
+        slots = tuple(self._slot(stored_values(field, value)[0]) for value in values)
+        return Comparison(field.columns[0].name, "in", slots)
+
+    def _ordered(self, field: Field, operator: str, value: Any) -> Node:
+        values = stored_values(field, value)
+        compared = Comparison(field.columns[0].name, operator, (self._slot(values[0]),))
+        if field.kind != "money":
+            return compared
+        return Every((Comparison(field.columns[1].name, "eq", (self._slot(values[1]),)), compared))
+
+    def _like(self, field: Field, operator: str, pattern: str) -> Node:
+        fits = len(pattern) <= LIMITS.pattern_chars_max and pattern.count("%") <= LIMITS.pattern_wildcards_max
+        check(fits, "vault.where", "the pattern is too long", field=field.name, chars_max=LIMITS.pattern_chars_max,
+              wildcards_max=LIMITS.pattern_wildcards_max)  # fmt: skip
+        wanted = lowered(pattern) if operator == "ilike" else pattern
+        return Comparison(field.columns[0].name, operator, (self._slot(wanted),))
+
+    def _search(self, field: Field, text: str) -> Node:
+        words = words_of(text[: LIMITS.pattern_chars_max])
+        column = field.columns[0].name
+        return Every(
+            (Comparison(column, "not-null"), *(Comparison(column, "word", (self._slot(word),)) for word in words))
+        )
+
+    def _pattern(self, kind: Any, wanted: Any, at: str) -> Pattern:
+        """What is wanted of a nested value of this type."""
+        kind, _ = inner_of(kind)
+        origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+        several = origin is tuple and len(arguments) == 2 and arguments[1] is ...
+        if several and isinstance(wanted, (list, tuple)):
+            return Holding(tuple(self._pattern(arguments[0], each, at) for each in _some(wanted, at)))
+        if origin is dict and isinstance(wanted, Mapping):
+            given = _some(wanted, at)
+            return Keys(tuple((self._slot(key), self._pattern(arguments[1], given[key], at)) for key in given))
+        if isinstance(kind, type) and issubclass(kind, Record) and isinstance(wanted, Mapping):
+            return Items(tuple(self._parts(kind, _some(wanted, at), at)))
+        plain = codec.plain(wanted)
+        if plain is not None:
+            _check_value(kind, plain, at)
+        return Same(self._slot(json_text(plain)))
+
+    def _parts(self, kind: type[Record], wanted: Mapping[str, Any], at: str) -> Iterable[tuple[int, Pattern]]:
+        names, hints = kind.__struct_fields__, typing.get_type_hints(kind)
+        for name, part in wanted.items():
+            check(name in names, "vault.where", "the record has no such field", field=f"{at}.{name[:80]}")
+            yield names.index(name), self._pattern(hints[name], part, f"{at}.{name}")
+
+
+def target_of(field: Field) -> str:
+    """The name of the template, with its package's, whose contracts a field of type Ref names."""
+    targets = typing.get_args(field.type)
+    if field.kind != "ref" or not targets or not isinstance(targets[0], type):
+        raise Refusal("vault.where", "the field names no contract of a known template", field=field.name)
+    return f"{targets[0].__module__.partition('@')[0].rpartition('.')[0]}.{targets[0].__name__}"
+
+
+def stored_values(field: Field, value: Any) -> tuple[Any, ...]:
+    """The values of the field's columns for a typed or plain value, or the inner value of a Party, Day or the like.
+
+    Raises Refusal `vault.where` for what is no value of the field.
+    """
+    plain = codec.plain(value)
+    if plain is None:
+        return values_of(field, None)
+    if field.kind in _INNER and not isinstance(plain, list):
+        plain = [plain]
+    _check_value(field.type, plain, field.name)
+    return values_of(field, plain)
+
+
+def _check_value(kind: Any, plain: Any, at: str) -> None:
+    try:
+        codec.from_plain(plain, kind)
+    except Refusal as refusal:
+        raise Refusal("vault.where", "this is no value of the field", field=at, rule=refusal.code) from refusal
+
+
+def _has_order(field: Field) -> bool:
+    private = field.type is Private or typing.get_origin(field.type) is Private
+    return bool(SHAPES[field.kind].order) and not private
+
+
+def _is_text(field: Field, value: Any) -> bool:
+    return field.kind == "text" and isinstance(value, str)
+
+
+W = typing.TypeVar("W", Sequence[Any], Mapping[str, Any])
+
+
+def _some(wanted: W, at: str) -> W:
+    check(0 < len(wanted) <= VALUES_COUNT_MAX, "vault.where", "a part of a nested value has something in it, but not "
+          "too much", field=at, count_max=VALUES_COUNT_MAX)  # fmt: skip
+    return wanted
