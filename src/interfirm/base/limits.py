@@ -247,6 +247,20 @@ class Limits(msgspec.Struct, frozen=True):
     """Flows of one job that are under way at one time."""
     jobs_running_count_max: int = 64
     """Jobs of one node that are under way at one time."""
+    changes_count_max: int = 1_000_000
+    """Entries of a node's log of changes; older ones go."""
+    changes_page_count_max: int = 500
+    """Entries of that log in one answer."""
+    http_streams_count_max: int = 2_000
+    """Programs that follow a node's changes over HTTP at one time."""
+    webhooks_count_max: int = 64
+    """Webhooks of one node."""
+    webhook_wait_ms_max: int = 10_000
+    """How long the receiver of a webhook may take to answer."""
+    webhook_retry_ms_max: int = 3_600_000
+    """Longest time between two attempts to deliver a webhook."""
+    webhook_give_up_ms: int = 3 * 24 * 3600 * 1000
+    """How long a webhook is tried that does not get through before it is stopped."""
 
 
 LIMITS = Limits()
