@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from interfirm.base.errors import Refusal
-from interfirm.cli import session
+from interfirm.cli import node_life, session  # noqa: F401 - node_life's commands are node_app's
 from interfirm.cli.ask import ask
 from interfirm.cli.bench import bench
 from interfirm.cli.contracts import app as contracts_app

@@ -13,7 +13,7 @@ from interfirm.contracts.types import Command, CreateCommand
 from interfirm.node.access import approvals
 from interfirm.node.access.approvals import Demand, Pending, shown_pending
 from interfirm.node.flows.messages import PrivateValue
-from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
+from interfirm.node.flows.types import AnsweredPerson, AskedFlow, Event
 from interfirm.node.reading import Reading, fields_of
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
@@ -23,7 +23,7 @@ from interfirm.node.vault.vault import Vault
 class Start(Value, frozen=True):
     """Start this flow (or hand in this event), and answer with what it comes to."""
 
-    event: AskedFlow | AnsweredPerson | AskedCancel | AskedKill | AskedRetry
+    event: Event
     privates: tuple[PrivateValue, ...] = ()
     demands: tuple[Demand, ...] = ()
     """What it would do, which the caller's roles and the firm's approval matrix have to allow."""

@@ -6,48 +6,19 @@ from typing import Any
 
 import msgspec
 
-from interfirm.base.errors import Refusal, check
+from interfirm.base.errors import Refusal
 from interfirm.contracts.types import TemplateId
 from interfirm.node.access.approvals import Demand
-from interfirm.node.access.audit import asked_by
 from interfirm.node.asking import Start
 from interfirm.node.desk import Answer, Desk, Operation, text_of
+from interfirm.node.desk_operate import own
 from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
-from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow, AskedKill, AskedRetry
+from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow
 from interfirm.node.forms import ref_of
 from interfirm.node.privacy import erase, texts_of
-from interfirm.node.reading import fields_of, shown_flow
+from interfirm.node.reading import fields_of
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import InboxItem
-
-
-def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Flows, newest first: `state`, `after`, `limit`; those that the caller started, unless `flows.all` is allowed."""
-    with desk.vault.read() as turn:
-        rows = turn.flows(
-            state=arguments.get("state"), after=arguments.get("after"), limit=int(arguments.get("limit", 50))
-        )
-        return {"flows": [shown_flow(row) for row in rows if _is_for(desk, turn, row.id)]}
-
-
-def _flow(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """One flow with its steps."""
-    with desk.vault.read() as turn:
-        record = turn.flow(_own(desk, turn, arguments))
-    if record is None:
-        raise Refusal("flow.unknown", "there is no such flow", flow=str(arguments.get("id"))[:80])
-    return shown_flow(record)
-
-
-def _own(desk: Desk, turn: Turn, arguments: dict[str, Any]) -> str:
-    """The flow `id`, which the caller started; Refusal `flow.unknown` for another's unless `flows.all` is allowed."""
-    flow = text_of(arguments, "id")
-    check(_is_for(desk, turn, flow), "flow.unknown", "there is no such flow", flow=flow[:80])
-    return flow
-
-
-def _is_for(desk: Desk, turn: Turn, flow: str) -> bool:
-    return desk.permission.may("flows.all") or asked_by(turn, flow) == desk.permission.caller.name
 
 
 def _inbox(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -131,19 +102,7 @@ def _compare_clocks(desk: Desk, arguments: dict[str, Any]) -> Answer:
 def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Cancel the flow `id` where that is safe."""
     with desk.vault.read() as turn:
-        return Start(event=AskedCancel(id=_own(desk, turn, arguments)))
-
-
-def _kill(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """End a flow that will not end; `who` and `reason` are recorded."""
-    who, reason = text_of(arguments, "who"), text_of(arguments, "reason")
-    return Start(event=AskedKill(id=text_of(arguments, "id"), who=who, reason=reason))
-
-
-def _retry(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Run the failed flow `id` again from its journal."""
-    with desk.vault.read() as turn:
-        return Start(event=AskedRetry(id=_own(desk, turn, arguments)))
+        return Start(event=AskedCancel(id=own(desk, turn, arguments)))
 
 
 def _erase(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -166,11 +125,7 @@ def _whoami(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 OPERATIONS: dict[str, Operation] = {
-    "flows.list": _flows,
-    "flows.show": _flow,
     "flows.cancel": _cancel,
-    "flows.kill": _kill,
-    "flows.retry": _retry,
     "inbox.list": _inbox,
     "inbox.decide": _decide,
     "share": _share,

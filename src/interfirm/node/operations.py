@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from interfirm.node import desk_access, desk_approvals, desk_contracts, desk_flows, desk_ledger, desk_signin
+from interfirm.node import (
+    desk_access,
+    desk_approvals,
+    desk_contracts,
+    desk_flows,
+    desk_ledger,
+    desk_operate,
+    desk_signin,
+)
 from interfirm.node.desk import Operation
 
 OPERATIONS: dict[str, Operation] = {
@@ -12,5 +20,6 @@ OPERATIONS: dict[str, Operation] = {
     **desk_access.OPERATIONS,
     **desk_approvals.OPERATIONS,
     **desk_signin.OPERATIONS,
+    **desk_operate.OPERATIONS,
 }
 """See the module."""

@@ -12,6 +12,7 @@ from interfirm.ledger.verification import Verified
 from interfirm.node.books import Books
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.flows.types import AskedFlow
+from interfirm.node.flows.waiting import Waiting
 from interfirm.node.policy import Policy
 from interfirm.node.vault.turn import Turn
 
@@ -39,6 +40,8 @@ class Services:
         self.default_notary = default_notary
         self.window_ms = window_ms
         self.watchers: list[Recorded] = []
+        self.waiting = Waiting()
+        """The flows under way and what they wait for, as the flow engine keeps it."""
         self._started: list[AskedFlow] = []
 
     def home_of(self, organisation: bytes) -> bytes:

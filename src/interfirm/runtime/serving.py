@@ -16,6 +16,7 @@ class Driver:
         self.loop = loop
         self.clock = clock
         self._something = asyncio.Event()
+        self._turned = asyncio.Event()
         self._wake_ms: int | None = None
         self.failure: BaseException | None = None
 
@@ -34,6 +35,11 @@ class Driver:
         """Look at the clock again."""
         self._something.set()
 
+    async def turned(self) -> None:
+        """Wait for the end of the next turn."""
+        self._turned.clear()
+        await self._turned.wait()
+
     async def run(self) -> None:
         """Run until cancelled."""
         while True:
@@ -48,6 +54,7 @@ class Driver:
                 self._wake_ms = None
             if due or self.loop.waiting:
                 self.loop.run(now)
+                self._turned.set()
             if self.loop.waiting:
                 self._something.set()
                 await asyncio.sleep(0)

@@ -47,12 +47,21 @@ def flow_schemas() -> dict[str, Schema]:
         "result": {"description": "What it came to: a transaction and what it made, or a refusal."},
         "steps": {"type": "array", "items": reference("Step")},
     }, about="Something that takes time, and that may wait for others.")  # fmt: skip
+    reason = or_null(closed({"code": text(), "reason": text()}, about="Why it did not do what it was to do."))
+    wait = or_null(closed({
+        "on": {"enum": ["peer", "notary", "person", "time"]}, "who": text(), "since_ms": time,
+        "until_ms": or_null(time), "item": text(),
+    }, about="What it waits for, since when, and until when it waits at most."))  # fmt: skip
+    listed = closed(
+        flow["properties"] | {"parent": text(), "age_ms": {"type": "integer"}, "reason": reason, "waits": wait},
+        about="Something that takes time, with its age, why it ended, and what it waits for.",
+    )
     preview = closed({
         "signers": {"type": "array", "items": reference("Party")},
         "informees": {"type": "array", "items": reference("Party")},
         "creates": {"type": "array", "items": {"type": "object"}},
     }, about="What would come of it: who must sign, who will see it, what is made.")  # fmt: skip
-    return {"Step": step, "Flow": flow, "Preview": preview, "Cursor": or_null(text())}
+    return {"Step": step, "Flow": flow, "ListedFlow": listed, "Preview": preview, "Cursor": or_null(text())}
 
 
 class Preference(Value, frozen=True):

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING, Any
 from interfirm.api.rest.endpoints import Asked, Endpoint, Parameter, Reply, Returned
 from interfirm.api.rest.following import FLOW_ID, KEY
 from interfirm.api.rest.schemas import Schema, closed, reference, text
+from interfirm.node.flows.waiting import WAITS_ON
 
 if TYPE_CHECKING:
     from interfirm.api.rest.door import Door
 
 _ID = Parameter("id", text(FLOW_ID, chars_max=200), "The flow's id.", place="path", example="0" * 32)
+FLOW_KIND = "^[a-z0-9-]*$"
 _STATES = ("running", "waiting", "done", "refused", "failed", "cancelled", "killed")
 _PAGE = (
     Parameter("state", {"type": "string", "enum": list(_STATES)}, "Only flows in this state."),
+    Parameter("kind", text(FLOW_KIND, chars_max=80), "Only flows of this kind."),
+    Parameter("waiting_on", {"type": "string", "enum": list(WAITS_ON)}, "Only flows that wait on one of these."),
+    Parameter("older_than_ms", {"type": "integer", "minimum": 0}, "Only flows that began so long ago or longer."),
     Parameter("after", text(FLOW_ID, chars_max=200), "The last `id` of the page before."),
     Parameter("limit", {"type": "integer", "minimum": 1, "maximum": 500}, "How many at most; 50 without it."),
 )
+_FLOWS = closed({"flows": {"type": "array", "items": reference("ListedFlow")}, "next": text()}, ["flows"],
+                about="A page, and the flow after which the list goes on, where it does.")  # fmt: skip
 _DECIDED: Schema = closed({"approve": {"type": "boolean"}, "reason": text(chars_max=2000)}, ["approve"])
 _DONE = {200: Returned("It is done.", closed({"done": {"type": "boolean"}}))}
 _ITEM: Schema = {
@@ -74,14 +81,15 @@ ENDPOINTS = (
     Endpoint(
         name="flows.list", method="GET", path="/v1/flows", about="List flows, newest first.", tag="flows",
         handle=_flows, parameters=_PAGE, refusals=(422,),
-        returned={200: Returned("A page.", closed({"flows": {"type": "array", "items": reference("Flow")}}))},
+        returned={200: Returned("A page.", _FLOWS)},
     ),
     Endpoint(
         name="flows.show", method="GET", path="/v1/flows/{id}", about="Show one flow with its steps.", tag="flows",
-        handle=_flow, parameters=(_ID,), refusals=(404,), returned={200: Returned("As it is.", reference("Flow"))},
+        handle=_flow, parameters=(_ID,), refusals=(404,), returned={200: Returned("As it is.", reference("ListedFlow"))},
     ),
     _flow_end("cancel", "Cancel a flow where that is safe.", closed({})),
     _flow_end("retry", "Run a failed flow again from its journal.", closed({})),
+    _flow_end("skip", "Let a flow go on as if the time had come until which it waits.", closed({})),
     _flow_end("kill", "End a flow that will not end; who and why is recorded.",
               closed({"reason": text(chars_max=2000, minLength=1)})),
     Endpoint(

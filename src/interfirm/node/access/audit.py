@@ -28,7 +28,7 @@ _READS = (
 """What changes nothing and lets nothing out of the node is not recorded, unless it is refused."""
 _SUBJECTS = ("ref", "id", "name", "person", "role", "template", "to", "transaction")
 """Arguments that say what an operation is about; never those that may hold a person's data."""
-_ALWAYS = ("access.", "privacy.", "flows.kill")
+_ALWAYS = ("access.", "privacy.", "flows.kill", "flows.skip", "node.")
 
 
 class Entry(Wire, frozen=True):

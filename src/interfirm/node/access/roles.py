@@ -47,7 +47,10 @@ ROLES: tuple[Role, ...] = (
     ),
     Role(
         name="operator", about="Keeps the node running; sees flows and no contracts.",
-        operations=("whoami", "flows.*", "status", "recover", "recover.all", "clock.compare"), rules=(),
+        operations=(
+            "whoami", "flows.*", "node.pause", "node.resume", "node.drain", "metrics", "status", "recover", "recover.all",
+            "clock.compare",
+        ), rules=(),
     ),
 )  # fmt: skip
 """Deny by default: what is not named here, nobody but the owner may do."""

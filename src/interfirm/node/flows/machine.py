@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
 from interfirm.node.flows.context import Cancelled, Context
+from interfirm.node.flows.pause import Held, Pause, Paused
 from interfirm.node.flows.store import FlowStore, Talk
 from interfirm.node.flows.types import (
     JOURNAL_VERSION,
@@ -25,7 +27,10 @@ from interfirm.node.flows.types import (
     AskedCancel,
     AskedFlow,
     AskedKill,
+    AskedPause,
+    AskedResume,
     AskedRetry,
+    AskedSkip,
     AskNotary,
     AskPerson,
     Awaited,
@@ -48,6 +53,7 @@ from interfirm.node.flows.types import (
     TellProgress,
     Ticked,
 )
+from interfirm.node.flows.waiting import Wait
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, InboxItem, NotaryRequest, Timer
 
@@ -76,7 +82,7 @@ class Opened(msgspec.Struct, frozen=True):
 class _Running:
     """A flow in memory."""
 
-    __slots__ = ("context", "coroutine", "journal", "place", "record", "talks", "timers", "waiting")
+    __slots__ = ("context", "coroutine", "journal", "moved", "place", "record", "talks", "timers", "waiting")
 
     def __init__(self, record: FlowRecord, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
         self.record = record
@@ -84,6 +90,8 @@ class _Running:
         self.context = context
         self.journal: list[bytes] = []
         self.place = 0
+        self.moved = False
+        """Whether it has come further since it was made or rebuilt."""
         self.waiting: Awaited | None = None
         self.talks: dict[bytes, None] = {}
         self.timers: set[str] = set()
@@ -100,6 +108,7 @@ class FlowEngine:
         self._waiting_notary: dict[bytes, str] = {}
         self._waiting_receipt: dict[bytes, str] = {}
         self._store = FlowStore()
+        self.pause = Pause()
         self._mailed: Counter[bytes] = Counter()
         """How many messages wait in a talk for its flow."""
         self._turn: Turn
@@ -110,6 +119,7 @@ class FlowEngine:
         """Rebuild every flow that had not ended; notary requests without an answer are sent again."""
         self.forget()
         self._begin(turn, now_ms)
+        self.pause.load(turn)
         self._mailed = Counter(key[:SESSION_BYTES] for key, _ in turn.blobs(_MAIL, limit=ALL))
         for state in ("running", "waiting"):
             for record in turn.flows(state=state):
@@ -122,7 +132,7 @@ class FlowEngine:
         self._begin(turn, now_ms)
         match event:
             case AskedFlow():
-                self._ask(event)
+                self._ask(event, new=True)
             case HeardMessage():
                 self._hear(event.peer, event.message)
             case HeardNotary():
@@ -137,6 +147,13 @@ class FlowEngine:
                 self._kill(event)
             case AskedRetry():
                 self._retry(event.id)
+            case AskedSkip():
+                self._skip(event.id)
+            case AskedPause():
+                self.pause.begin(turn, Paused(who=event.who, reason=event.reason, at_ms=now_ms))
+            case AskedResume():
+                for held in self.pause.end(turn):
+                    self._hear_held(held)
             case Ticked():
                 self._tick()
         return self._end()
@@ -149,6 +166,7 @@ class FlowEngine:
         self._waiting_notary.clear()
         self._waiting_receipt.clear()
         self._store.forget()
+        self._services.waiting.clear()
         self._services.forget()
 
     def flush(self, turn: Turn) -> None:
@@ -174,16 +192,20 @@ class FlowEngine:
         effects += [StartFlow(event=event) for event in self._services.take_started()]
         for effect in [e for e in effects if isinstance(e, StartFlow)]:
             effects.remove(effect)
-            effects.extend(self.step(self._turn, effect.event, self._now_ms))
+            self._ask(effect.event)
+            effects.extend(self._end())
         return effects
 
-    def _ask(self, event: AskedFlow) -> None:
+    def _ask(self, event: AskedFlow, *, new: bool = False) -> None:
+        """Begin a flow, unless it is known; `new` is what nothing under way has asked for."""
         known = self._store.record(self._turn, event.id)
         if known is not None:  # the same request id again
-            self._effects.append(TellProgress(record=known, steps=self.progress(event.id) or ()))
+            self._effects.append(TellProgress(record=known, steps=self.progress(event.id) or (), again=True))
             return
         if event.kind not in self._code:
             raise Refusal("flow.kind", "there is no such flow", kind=event.kind[:80])
+        if new:
+            self.pause.check_begins(event)
         record = FlowRecord(
             id=event.id,
             kind=event.kind,
@@ -285,6 +307,7 @@ class FlowEngine:
         self._store.append(running.record.id, len(running.journal), entry)
         running.journal.append(entry)
         running.place = len(running.journal)
+        running.moved = True
 
     def _wait(self, running: _Running, request: Awaited) -> None:
         """Suspend; arrange to be woken. Mail that came before it was waited for is taken at once."""
@@ -328,7 +351,24 @@ class FlowEngine:
                     )
                 )
         self._keep(running, "waiting")
+        self._services.waiting.put(flow, running.record.kind, self._wait_of(running, request))
         return None
+
+    def _wait_of(self, running: _Running, request: Awaited) -> Wait:
+        """What a flow waits for, as people are told."""
+        since_ms, name_of = running.record.changed_ms, self._services.name_of
+        match request:
+            case Receive():
+                return Wait(on="peer", who=name_of(request.peer), since_ms=since_ms, until_ms=request.until_ms)
+            case AskNotary():
+                return Wait(on="notary", who=name_of(request.notary), since_ms=since_ms)
+            case AskPerson():
+                item = f"{running.record.id}-{len(running.journal)}"
+                return Wait(on="person", who=request.kind, since_ms=since_ms, item=item)
+            case Sleep():
+                return Wait(on="time", who="", since_ms=since_ms, until_ms=request.until_ms)
+            case _:
+                raise AssertionError(request)
 
     def _set_timer(self, running: _Running, at_ms: int, key: str) -> None:
         running.timers.add(key)
@@ -342,6 +382,7 @@ class FlowEngine:
     def _resume(self, running: _Running, value: Any) -> None:
         request = running.waiting
         assert request is not None
+        self._services.waiting.remove(running.record.id)
         if isinstance(request, Receive):
             self._waiting_receipt.pop(request.transaction, None)
             self._clear_timer(running, request.session.hex())
@@ -350,8 +391,10 @@ class FlowEngine:
 
     def _keep(self, running: _Running, state: str, result: bytes = b"") -> None:
         steps = running.context.progress()
+        still = not running.moved and running.record.state == state  # rebuilt where it stood
+        changed_ms = running.record.changed_ms if still else self._now_ms
         running.record = running.record.replace(
-            state=state, progress=_pack(steps), result=result, changed_ms=self._now_ms
+            state=state, progress=_pack(steps), result=result, changed_ms=changed_ms
         )
         self._store.put(running.record)
         self._effects.append(TellProgress(record=running.record, steps=steps))
@@ -361,6 +404,7 @@ class FlowEngine:
         running.coroutine.close()
         self._keep(running, state, result)
         self._running.pop(flow, None)
+        self._services.waiting.remove(flow)
         self._turn.release_locks(flow)
         if state != "failed":
             self._store.end(flow)
@@ -377,7 +421,7 @@ class FlowEngine:
         """A message reaches the flow that waits for it, waits for a flow that is busy, or opens a talk."""
         talk = self._store.talk(self._turn, message.session)
         if talk is None:
-            return self._open(peer, message)
+            return None if self.pause.holds(self._turn, peer, message) else self._open(peer, message)
         if talk.peer != peer:
             raise Refusal("flow.peer", "the talk is with somebody else", peer=peer)
         running = self._running.get(talk.flow)
@@ -391,6 +435,11 @@ class FlowEngine:
             raise Refusal("flow.mail", "too much mail for a flow that does not read it", count_max=MAIL_COUNT_MAX)
         self._mailed[message.session] += 1
         return self._turn.blob_put(_MAIL, message.session + message.number.to_bytes(8, "big"), message.body)
+
+    def _hear_held(self, held: Held) -> None:
+        """Hear what came while the node was paused; what is refused now is left, as it would have been then."""
+        with suppress(Refusal):
+            self._hear(held.peer, held.message)
 
     def _next_mail(self, session: bytes) -> bytes:
         """Take the oldest message that waits in a talk."""
@@ -455,8 +504,28 @@ class FlowEngine:
         self._advance(running, None, error=Cancelled())
 
     def _kill(self, event: AskedKill) -> None:
-        running = self._found(event.id)
-        self._finish(running, "killed", _pack({"who": event.who, "reason": event.reason, "ms": self._now_ms}))
+        result = _pack({"who": event.who, "reason": event.reason, "ms": self._now_ms})
+        record = self._store.record(self._turn, event.id)
+        if record is None or record.state != "failed":
+            return self._finish(self._found(event.id), "killed", result)
+        # it is not in memory any more, and its journal is given up with it
+        self._store.journal(self._turn, record.id)
+        self._store.end(record.id)
+        record = record.replace(state="killed", result=result, changed_ms=self._now_ms)
+        self._store.put(record)
+        self._effects.append(TellProgress(record=record, steps=()))
+        return None
+
+    def _skip(self, flow: str) -> None:
+        """Go on as if the time had come: what a flow does then, it may do at any time before."""
+        running = self._found(flow)
+        request = running.waiting
+        if isinstance(request, Sleep):
+            self._clear_timer(running, SLEEP)
+        elif not isinstance(request, Receive) or request.until_ms is None:
+            raise Refusal("flow.not-safe", "the flow cannot go on without what it waits for", flow=flow,
+                          waits_for=_name(request) if request else "")  # fmt: skip
+        self._resume(running, None)
 
     def _retry(self, flow: str) -> None:
         self._store.flush(self._turn)

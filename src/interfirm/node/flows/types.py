@@ -67,6 +67,23 @@ class AskedRetry(Value, frozen=True):
     id: str
 
 
+class AskedSkip(Value, frozen=True):
+    """An operator asks a flow to go on as if the time had come until which it waits."""
+
+    id: str
+
+
+class AskedPause(Value, frozen=True):
+    """An operator asks the node to begin nothing new."""
+
+    who: str
+    reason: str
+
+
+class AskedResume(Value, frozen=True):
+    """An operator asks the node to go on."""
+
+
 class AnsweredPerson(Value, frozen=True):
     """A person decided an item of the inbox."""
 
@@ -105,6 +122,9 @@ Event = (
     | AskedCancel
     | AskedKill
     | AskedRetry
+    | AskedSkip
+    | AskedPause
+    | AskedResume
     | AnsweredPerson
     | HeardMessage
     | HeardNotary
@@ -136,6 +156,8 @@ class TellProgress(Value, frozen=True):
 
     record: FlowRecord
     steps: tuple[Step, ...]
+    again: bool = False
+    """It was asked for again, and nothing changed."""
 
     @property
     def flow(self) -> str:
