@@ -147,6 +147,15 @@ def inner_of(kind: Any) -> tuple[Any, bool]:
     return kind, False
 
 
+def template_of_ref(kind: Any) -> str | None:
+    """The template, its package's name before its own, whose contracts fields of a type Ref name; None for others."""
+    inner, _ = inner_of(kind)
+    targets = typing.get_args(inner)
+    if typing.get_origin(inner) is not Ref or not isinstance(targets[0], type):
+        return None
+    return f"{targets[0].__module__.partition('@')[0].rpartition('.')[0]}.{targets[0].__name__}"
+
+
 def _kind_of(kind: Any) -> str:
     base = typing.get_origin(kind) or kind
     if isinstance(base, type):

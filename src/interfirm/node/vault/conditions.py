@@ -16,7 +16,7 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
 from interfirm.contracts.language import Private, Record
 from interfirm.contracts.types import TemplateId
-from interfirm.node.vault.columns import SHAPES, Field, inner_of, json_text, values_of
+from interfirm.node.vault.columns import SHAPES, Field, inner_of, json_text, template_of_ref, values_of
 from interfirm.node.vault.template_tables import TemplateTable
 from interfirm.node.vault.where import AllOf, AnyOf, Compare, Not, Related, Where, holds, lowered, words_of
 
@@ -131,7 +131,10 @@ class Binder:
         return self._linked(field, where.part) if isinstance(where, Related) else self._compared(field, where)
 
     def _linked(self, field: Field, part: Where) -> Node:
-        versions = self._tables.named(target_of(field))
+        target = template_of_ref(field.type)
+        if target is None:
+            raise Refusal("vault.where", "the field names no contract of a known template", field=field.name)
+        versions = self._tables.named(target)
         transaction, index = (column.name for column in field.columns)
         return Linked(
             (transaction, index), tuple((each.template, self.bind(part, each, versions[-1])) for each in versions)
@@ -232,14 +235,6 @@ class Binder:
         for name, part in wanted.items():
             check(name in names, "vault.where", "the record has no such field", field=f"{at}.{name[:80]}")
             yield names.index(name), self._pattern(hints[name], part, f"{at}.{name}")
-
-
-def target_of(field: Field) -> str:
-    """The name of the template, with its package's, whose contracts a field of type Ref names."""
-    targets = typing.get_args(field.type)
-    if field.kind != "ref" or not targets or not isinstance(targets[0], type):
-        raise Refusal("vault.where", "the field names no contract of a known template", field=field.name)
-    return f"{targets[0].__module__.partition('@')[0].rpartition('.')[0]}.{targets[0].__name__}"
 
 
 def stored_values(field: Field, value: Any) -> tuple[Any, ...]:
