@@ -121,25 +121,68 @@ def connect(url: DatabaseUrl, *, name: str = "interfirm") -> psycopg.Connection[
     return made
 
 
-class PostgresDatabase:
-    """An open database: `writing` and `reading` give transactions, `close` gives it free."""
+class PostgresReads:
+    """A database that is only read, beside the node that writes it."""
 
     errors: type[Exception] = psycopg.Error
     prepared: Known = {}
     dialect: sa.Dialect = VaultDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
-    def __init__(self, url: DatabaseUrl, *, durable: bool = True) -> None:
+    def __init__(self, url: DatabaseUrl) -> None:
         self.url = url
-        self._durable = durable
         self._readers: list[psycopg.Connection[Any]] = []
         """Connections that read, while nobody uses them."""
         self._reading = 0
-        self._opened = 0
-        self._writer = self._new_writer()
 
     def refusal(self, error: Exception) -> Refusal | None:
         """See `refusal_of`."""
         return refusal_of(error)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[_Driver]:
+        """A connection that sees what was committed when it first reads."""
+        idle = self._readers.pop() if self._readers else self._new_reader()
+        reader = _begun(idle, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", self._new_reader)
+        self._reading += 1
+        try:
+            with _ended(reader):
+                yield _Driver(reader)
+                reader.execute("COMMIT")
+        finally:
+            self._reading -= 1
+            if reader.closed or len(self._readers) >= READERS_COUNT:
+                reader.close()
+            else:
+                self._readers.append(reader)
+
+    def check(self) -> None:
+        """Read every row of every table; what the server finds damaged is refused (`vault.damaged`)."""
+        with self.reading() as driver:
+            names = driver.cursor().execute("SELECT relname FROM pg_stat_user_tables").fetchall()
+            for (name,) in names:
+                quoted = self.dialect.identifier_preparer.quote(name)
+                try:
+                    driver.cursor().execute(f"SELECT sum(length({quoted}::text)) FROM {quoted}")  # noqa: S608 - quoted
+                except psycopg.Error as error:
+                    raise refusal_of(error) or error from error
+
+    def close(self) -> None:
+        """Give up the connections."""
+        while self._readers:
+            self._readers.pop().close()
+
+    def _new_reader(self) -> psycopg.Connection[Any]:
+        return connect(self.url, name=_name("reads"))
+
+
+class PostgresDatabase(PostgresReads):
+    """An open database: `writing` and `reading` give transactions, `close` gives it free."""
+
+    def __init__(self, url: DatabaseUrl, *, durable: bool = True) -> None:
+        super().__init__(url)
+        self._durable = durable
+        self._opened = 0
+        self._writer = self._new_writer()
 
     @contextlib.contextmanager
     def migrating(self) -> Iterator[tuple[sa.Connection, _Driver]]:
@@ -160,23 +203,6 @@ class PostgresDatabase:
         with _ended(writer):
             yield _Driver(writer)
             writer.execute("COMMIT")
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[_Driver]:
-        """A connection that sees what was committed when it first reads."""
-        idle = self._readers.pop() if self._readers else self._new_reader()
-        reader = _begun(idle, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", self._new_reader)
-        self._reading += 1
-        try:
-            with _ended(reader):
-                yield _Driver(reader)
-                reader.execute("COMMIT")
-        finally:
-            self._reading -= 1
-            if reader.closed or len(self._readers) >= READERS_COUNT:
-                reader.close()
-            else:
-                self._readers.append(reader)
 
     def clear_log(self) -> bool:
         """Write the tables anew from which values were erased, so that their files do not hold them any more.
@@ -200,28 +226,10 @@ class PostgresDatabase:
             return False
         return True
 
-    def check(self) -> None:
-        """Read every row of every table; what the server finds damaged is refused (`vault.damaged`)."""
-        with self.reading() as driver:
-            names = driver.cursor().execute("SELECT relname FROM pg_stat_user_tables").fetchall()
-            for (name,) in names:
-                quoted = self.dialect.identifier_preparer.quote(name)
-                try:
-                    driver.cursor().execute(f"SELECT sum(length({quoted}::text)) FROM {quoted}")  # noqa: S608 - quoted
-                except psycopg.Error as error:
-                    raise refusal_of(error) or error from error
-
     def close(self) -> None:
         """Give up connections and lock; what was not committed is gone."""
-        self._close_readers()
+        super().close()
         self._writer.close()
-
-    def _close_readers(self) -> None:
-        while self._readers:
-            self._readers.pop().close()
-
-    def _new_reader(self) -> psycopg.Connection[Any]:
-        return connect(self.url, name=_name("reads"))
 
     def _new_writer(self) -> psycopg.Connection[Any]:
         """A connection that holds the lock; Refusal `vault.in-use` where another node holds it or held it since."""
