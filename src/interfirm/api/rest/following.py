@@ -31,7 +31,11 @@ KEY = Parameter(
     schema=text("^[!-~]+$", chars_max=LIMITS.idempotency_key_chars_max, minLength=1),
     about="The same request under the same key is carried out once and answered alike for two days.",
 )  # fmt: skip
-UNDER_WAY = Returned("It is under way, and waits for somebody.", reference("Flow"), headers=("Location", "Retry-After"))
+ASKED = "/v1/approvals"
+UNDER_WAY = Returned(
+    "It is under way and waits for somebody; or it waits for approvals of people here before it begins.",
+    {"anyOf": [reference("Flow"), reference("Asked")]}, headers=("Location",),
+)  # fmt: skip
 
 
 def flow_schemas() -> dict[str, Schema]:
@@ -61,7 +65,22 @@ def flow_schemas() -> dict[str, Schema]:
         "informees": {"type": "array", "items": reference("Party")},
         "creates": {"type": "array", "items": {"type": "object"}},
     }, about="What would come of it: who must sign, who will see it, what is made.")  # fmt: skip
-    return {"Step": step, "Flow": flow, "ListedFlow": listed, "Preview": preview, "Cursor": or_null(text())}
+    approval: Schema = {
+        "type": "object", "required": ["id", "state", "operation", "asked_by", "lines", "approvals"],
+        "properties": {
+            "id": text(about="The id of the flow that begins when all have approved."), "operation": text(),
+            "state": {"enum": ["open", "approved", "declined", "withdrawn", "expired"]}, "asked_by": text(),
+            "asked_ms": time, "expires_ms": time, "reason": text(),
+            "lines": {"type": "array", "items": {"type": "object"}, "description": "The lines that ask for approvals."},
+            "approvals": {"type": "array", "items": {"type": "object"}, "description": "Who has approved."},
+            "does": {"type": "array", "items": {"type": "object"}, "description": "What would be done."},
+        },
+        "description": "Something that people here must approve before it begins.",
+    }  # fmt: skip
+    return {
+        "Step": step, "Flow": flow, "ListedFlow": listed, "Preview": preview, "Cursor": or_null(text()),
+        "Approval": approval, "Asked": closed({"approval": reference("Approval")}),
+    }  # fmt: skip
 
 
 class Preference(Value, frozen=True):
@@ -91,9 +110,16 @@ async def started(door: Door, asked: Asked, name: str, arguments: dict[str, Any]
     answer = await door.port.ask(asked.caller, name, given)
     if not isinstance(answer, dict):
         answer = await (_first(answer) if prefer.wait_ms is None else _last(answer))
-    reply = flow_reply(answer["flow"], status) if "flow" in answer else Reply(status=200, body=answer)
+    reply = flow_reply(answer["flow"], status) if "flow" in answer else answer_reply(answer)
     said = (("Preference-Applied", prefer.said),) if prefer.said else ()
     return reply.replace(headers=reply.headers + said)
+
+
+def answer_reply(answer: dict[str, Any]) -> Reply:
+    """The reply with what an operation answers at once; 202 where it waits for approvals."""
+    if "approval" in answer and answer["approval"]["state"] == "open":
+        return Reply(status=202, body=answer, headers=(("Location", ASKED),))
+    return Reply(status=200, body=answer)
 
 
 async def _first(parts: Parts) -> dict[str, Any]:

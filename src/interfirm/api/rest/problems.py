@@ -10,7 +10,7 @@ from interfirm.api.rest.schemas import Schema, closed, text
 from interfirm.base.errors import Refusal
 
 STATUSES: Mapping[str, int] = {
-    "access.token": 401, "access.unknown-caller": 401, "access": 403,
+    "access.approval": 409, "access.token": 401, "access.unknown-caller": 401, "access": 403,
     "contract.choice": 404, "contract.template": 404, "desk.operation": 404, "flow.unknown": 404, "http.path": 404,
     "inbox.unknown": 404, "vault.attachment-unknown": 404, "vault.unknown": 404,
     "http.method": 405, "http.slow": 408,

@@ -1,4 +1,4 @@
-"""What is under way and what waits for a person, over HTTP: flows and the inbox."""
+"""What is under way and what waits for a person, over HTTP: flows, the inbox, approvals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from interfirm.api.rest.endpoints import Asked, Endpoint, Parameter, Reply, Returned
-from interfirm.api.rest.following import FLOW_ID, KEY
+from interfirm.api.rest.following import ASKED, FLOW_ID, KEY, PREFER, UNDER_WAY, answer_reply, started
 from interfirm.api.rest.schemas import Schema, closed, reference, text
 from interfirm.node.flows.waiting import WAITS_ON
 
@@ -27,6 +27,9 @@ _PAGE = (
 _FLOWS = closed({"flows": {"type": "array", "items": reference("ListedFlow")}, "next": text()}, ["flows"],
                 about="A page, and the flow after which the list goes on, where it does.")  # fmt: skip
 _DECIDED: Schema = closed({"approve": {"type": "boolean"}, "reason": text(chars_max=2000)}, ["approve"])
+_APPROVALS: Schema = closed(
+    {"approvals": {"type": "array", "items": reference("Approval")}, "next": reference("Cursor")}
+)
 _DONE = {200: Returned("It is done.", closed({"done": {"type": "boolean"}}))}
 _ITEM: Schema = {
     "type": "object",
@@ -42,7 +45,7 @@ _ITEM: Schema = {
 async def _reply(door: Door, asked: Asked, name: str, arguments: dict[str, Any]) -> Reply:
     answer = await door.port.ask(asked.caller, name, arguments)
     assert isinstance(answer, dict), name
-    return Reply(200, answer)
+    return answer_reply(answer)
 
 
 async def _flows(door: Door, asked: Asked) -> Reply:
@@ -65,6 +68,18 @@ async def _inbox(door: Door, asked: Asked) -> Reply:
     return await _reply(door, asked, "inbox.list", dict(asked.query))
 
 
+async def _approvals(door: Door, asked: Asked) -> Reply:
+    return await _reply(door, asked, "approvals.list", dict(asked.query))
+
+
+async def _approve(door: Door, asked: Asked) -> Reply:
+    return await started(door, asked, "approvals.decide", {**asked.body, "id": asked.path["id"]})
+
+
+async def _withdraw(door: Door, asked: Asked) -> Reply:
+    return await _reply(door, asked, "approvals.withdraw", {"id": asked.path["id"]})
+
+
 async def _decide(door: Door, asked: Asked) -> Reply:
     return await _reply(door, asked, "inbox.decide", {**asked.body, "id": asked.path["id"]})
 
@@ -85,7 +100,8 @@ ENDPOINTS = (
     ),
     Endpoint(
         name="flows.show", method="GET", path="/v1/flows/{id}", about="Show one flow with its steps.", tag="flows",
-        handle=_flow, parameters=(_ID,), refusals=(404,), returned={200: Returned("As it is.", reference("ListedFlow"))},
+        handle=_flow, parameters=(_ID,), refusals=(404,),
+        returned={200: Returned("As it is.", reference("ListedFlow"))},
     ),
     _flow_end("cancel", "Cancel a flow where that is safe.", closed({})),
     _flow_end("retry", "Run a failed flow again from its journal.", closed({})),
@@ -100,7 +116,25 @@ ENDPOINTS = (
     Endpoint(
         name="inbox.decide", method="POST", path="/v1/inbox/{id}", about="Approve or decline what waits.", tag="inbox",
         handle=_decide, parameters=(_ID.replace(about="The item's id."), KEY), refusals=(404, 409, 422),
-        body=_DECIDED, keyed=True, returned=_DONE,
+        body=_DECIDED, keyed=True, returned=_DONE | {202: UNDER_WAY},
+    ),
+    Endpoint(
+        name="approvals.list", method="GET", path=ASKED, about="List what waits for approvals of people here.",
+        tag="approvals", handle=_approvals, refusals=(422,), returned={200: Returned("A page.", _APPROVALS)},
+        parameters=(Parameter("ended", {"type": "boolean"}, "What waits no longer."), *_PAGE[-2:]),
+    ),
+    Endpoint(
+        name="approvals.decide", method="POST", path=f"{ASKED}/{{id}}", tag="approvals", handle=_approve,
+        about="Approve or decline what was asked for; it begins when all have approved.", keyed=True, body=_DECIDED,
+        parameters=(_ID.replace(about="The approval's id."), KEY, PREFER), refusals=(404, 409, 422),
+        returned={200: Returned("It is done; or decided.", {"anyOf": [reference("Flow"), reference("Asked")]}),
+                  202: UNDER_WAY},
+    ),
+    Endpoint(
+        name="approvals.withdraw", method="POST", path=f"{ASKED}/{{id}}/withdraw", tag="approvals", handle=_withdraw,
+        about="Take back what waits for approvals.", keyed=True, body=closed({}), refusals=(404, 409, 422),
+        parameters=(_ID.replace(about="The approval's id."), KEY),
+        returned={200: Returned("It is taken back.", reference("Asked"))},
     ),
 )  # fmt: skip
 """See the module."""
