@@ -112,17 +112,19 @@ class Listing(Contracts):
         """
         check(1 <= limit <= LIMIT_MAX, "vault.limit", "a page has rows, and not too many", limit_max=LIMIT_MAX)
         tables = self.versions(template)
-        order, distinct = _order(tables[0], order_by), _distinct(tables[0], order_by, distinct_on)
+        order, distinct = order_of(tables[0], order_by), _distinct(tables[0], order_by, distinct_on)
         statuses = statuses_of(status)
         lists: list[List] = []
         for table in tables:
-            check(_order(table, order_by) == order, "vault.order", "the versions of the template differ in this field")
+            check(
+                order_of(table, order_by) == order, "vault.order", "the versions of the template differ in this field"
+            )
             binder = Binder(self.tables)
             lists.append(List(table, binder.bind(where, table, tables[-1]), binder.given, order, distinct))
         name = _name(template, status, lists[0])
         place = None if after is None else _place(after, name, len(order))
         found = [row for each in lists for one in statuses for row in self._part(each, one, place, limit + 1)]
-        _sort(found, order)
+        sort(found, order, start=len(FIELDS))
         found = _differing(found, distinct)
         page = tuple(self._stored(row[: len(FIELDS)]) for row in found[:limit])
         more = len(found) > limit
@@ -176,13 +178,13 @@ class Listing(Contracts):
         """The rows of a range: first which, by the template's table alone, so that only those are sorted and read."""
         order, own = listed.order, listed.table.table.c
         columns = [_sorted_by(own[each.column], n, len(order) - 1) for n, each in enumerate(order)]
-        by = [_ordered(column, each) for column, each in zip(columns, order, strict=True)]
+        by = [ordered(column, each) for column, each in zip(columns, order, strict=True)]
         statement = self.filtered(sa.select(*_labelled(columns)), listed.table, listed.node)
         if listed.distinct:
             rank = sa.func.row_number().over(partition_by=columns[: listed.distinct], order_by=by).label("rank")
             ranked = statement.add_columns(rank).subquery("ranked")
             columns = [ranked.c[f"o{n}"] for n in range(len(order))]
-            by = [_ordered(column, each) for column, each in zip(columns, order, strict=True)]
+            by = [ordered(column, each) for column, each in zip(columns, order, strict=True)]
             statement = sa.select(*_labelled(columns)).where(ranked.c.rank == sa.literal_column("1"))
         for n, column in enumerate(columns[: part.same]):
             statement = statement.where(column.is_(None) if nulls[n] else column == sa.bindparam(f"at{n}"))
@@ -199,7 +201,7 @@ def statuses_of(status: str | None) -> tuple[str, ...]:
     return _STATUSES if status is None else (status,)
 
 
-def _order(table: TemplateTable, order_by: str | Sequence[str] | None) -> tuple[Order, ...]:
+def order_of(table: TemplateTable, order_by: str | Sequence[str] | None) -> tuple[Order, ...]:
     """The columns of an order, the row's number last."""
     names = [order_by] if isinstance(order_by, str) else list(order_by or [])
     few = len(names) <= ORDER_FIELDS_MAX and all(isinstance(name, str) for name in names)
@@ -230,7 +232,7 @@ def _distinct(
     leading = [name.removeprefix("-") for name in ordered[: len(names)]]
     check(sorted(leading) == sorted(names), "vault.order", "the order begins with the fields that rows differ in",
           distinct_on=names)  # fmt: skip
-    return len(_order(table, ordered[: len(names)])) - 1
+    return len(order_of(table, ordered[: len(names)])) - 1
 
 
 def _differing(rows: list[Row], distinct: int) -> list[Row]:
@@ -275,7 +277,8 @@ def _beyond(column: sa.ColumnElement[Any], order: Order, part: Range) -> sa.Colu
     return column < at if order.descending else column > at
 
 
-def _ordered(column: sa.ColumnElement[Any], order: Order) -> sa.ColumnElement[Any]:
+def ordered(column: sa.ColumnElement[Any], order: Order) -> sa.ColumnElement[Any]:
+    """The column as the order has it: empty first, or last when descending."""
     direction = column.desc() if order.descending else column.asc()
     if not order.nullable:
         return direction
@@ -295,9 +298,9 @@ def _ranges(listed: List, place: Row) -> Iterator[Range]:
             yield Range(same, "not-empty")
 
 
-def _sort(rows: list[Row], order: Sequence[Order]) -> None:
-    """Bring rows of several ranges, statuses and tables into one order."""
-    for n, each in reversed(list(enumerate(order, start=len(FIELDS)))):
+def sort(rows: list[Row], order: Sequence[Order], *, start: int) -> None:
+    """Bring rows of several ranges, statuses and tables into one order, whose columns begin at `start`."""
+    for n, each in reversed(list(enumerate(order, start=start))):
         rows.sort(key=_place_in(n), reverse=each.descending)
 
 

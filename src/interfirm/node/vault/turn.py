@@ -8,11 +8,11 @@ from interfirm.node.vault.erasure import Erasure
 from interfirm.node.vault.flows import Flows
 from interfirm.node.vault.locks import Locks
 from interfirm.node.vault.moves import Moves
-from interfirm.node.vault.queries import Queries
+from interfirm.node.vault.relations import Relations
 from interfirm.node.vault.transactions import Transactions
 
 
-class Turn(Transactions, Queries, Contracts, Moves, Locks, Flows, Privates, Erasure):
+class Turn(Transactions, Relations, Contracts, Moves, Locks, Flows, Privates, Erasure):
     """One database transaction with everything a vault keeps.
 
     Its methods see what was written before in the same turn. When the database fails, the Refusal (`vault.storage`,

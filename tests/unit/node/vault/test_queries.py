@@ -26,6 +26,7 @@ from tests.unit.node.vault.samples import (
 from interfirm.base.money import INTEGER_MAX, Money, Rate
 from interfirm.base.time import Day
 from interfirm.contracts.language import Ref, Template
+from interfirm.contracts.types import ContractRef
 from interfirm.node.vault import queries
 from interfirm.node.vault.queries import Figures, Total
 from interfirm.node.vault.vault import Vault
@@ -256,3 +257,42 @@ def test_figures_cover_all_statuses_and_what_the_filter_wants(vault: Vault, engi
 def test_a_field_without_figures_is_refused(vault: Vault, fields: list[str]) -> None:
     with vault.read() as turn, refused("vault.aggregate"):
         turn.aggregate(Everything.__name__, fields=fields)
+
+
+# relations and arrivals -----------------------------------------------------------------------------------------------
+
+
+def test_contracts_are_found_by_many_refs_at_once(vault: Vault, engine: SampleEngine) -> None:
+    add(vault, engine, *(invoice(n) for n in range(5)))
+    refs = [ContractRef(bytes32(n), 0) for n in (1, 3, 4)]
+    with vault.read() as turn:
+        found = turn.contracts_named([*refs, ContractRef(bytes32(2), 1), ContractRef(bytes32("unknown"), 0)])
+        assert turn.contracts_named([]) == {}
+    assert {ref: each.payload[2] for ref, each in found.items()} == {
+        ref: f"INV-{n:06}" for ref, n in zip(refs, (1, 3, 4), strict=True)
+    }
+
+
+def test_of_the_contracts_that_name_others_each_gets_its_first(vault: Vault, engine: SampleEngine) -> None:
+    named = [ContractRef(bytes32("named", n), 0) for n in range(3)]
+    values = [everything(ref=Ref(named[n % 2].transaction, 0), count=n) for n in range(7)]
+    add(vault, engine, *values)
+    with vault.read() as turn:
+        found = turn.naming("Everything", "ref", named, order_by="-count", limit=2, where=Compare("count", "ne", 6))
+    assert [[row.payload[2] for row in found[ref]] for ref in named] == [[4, 2], [5, 3], []]
+
+
+def test_what_arrives_is_told_in_its_order_whatever_its_time(vault: Vault, engine: SampleEngine) -> None:
+    add(vault, engine, invoice(1), time_ms=5000)
+    with vault.read() as turn:
+        before = turn.last_arrival()
+    with vault.turn() as turn:
+        for n in (2, 3, 4):
+            made = contract(engine.id_of(Invoice), invoice(n), by=bytes32(n), time_ms=1000 - n)
+            turn.add_contract(made)
+        turn.consume(made.ref, bytes32("consumer"))
+    with vault.read() as turn:
+        first = turn.arrivals("Invoice", after=before, limit=2)
+        rest = turn.arrivals("Invoice", after=first[-1].number)
+    assert [each.contract.payload[2][-1] for each in (*first, *rest)] == ["2", "3", "4"]
+    assert rest[-1].contract.status == "consumed"
