@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 
@@ -38,6 +39,7 @@ class Configuration(Value, frozen=True, forbid_unknown_fields=True):
     """All of `node.toml`."""
 
     api: ApiSettings = ApiSettings()
+    signin: SigninSettings = SigninSettings()
 
 
 def read_configuration(path: Path, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -53,7 +55,15 @@ def read_configuration(path: Path, environment: Mapping[str, str] | None = None)
         raise Refusal("configuration.setting", "a setting is unknown or not of its kind", path=str(path),
                       reason=str(error)) from error  # fmt: skip
     _check_api(found.api, path)
-    return found
+    return found.replace(signin=_signin(found))
+
+
+def _signin(found: Configuration) -> SigninSettings:
+    """Where browsers reach the node: where it listens, unless it is said; nowhere by what is not safe for them."""
+    if found.signin.origin:
+        return found.signin.checked()
+    derived = found.signin.replace(origin=url_of(found.api))
+    return derived.checked() if derived.is_safe else found.signin
 
 
 def _given(path: Path) -> dict[str, Any]:

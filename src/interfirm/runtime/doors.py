@@ -1,4 +1,4 @@
-"""The node as its HTTP doors see it (api.ports.NodePort): callers by token, and the desk of each."""
+"""The node as its HTTP doors see it (api.signin.ports.SigninPort): callers by token or session, the desk of each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from interfirm.api.ports import Parts, ShownOperation, ShownTemplate
-from interfirm.base.errors import Refusal
+from interfirm.api.signin import cookies
+from interfirm.api.signin.service import SignIn
+from interfirm.api.signin.settings import SigninSettings
 from interfirm.node.access.people import caller_of_token
 from interfirm.node.access.types import Caller
 from interfirm.node.operations import OPERATIONS
@@ -15,25 +17,29 @@ if TYPE_CHECKING:
     from interfirm.runtime.node_process import NodeProcess
 
 _BEARER = "bearer "
+NOWHERE = SigninSettings()
+"""No page's origin is that of a node which browsers do not reach."""
 DOCUMENTS_PUT = "documents.put"
 """What keeping a file is called where roles allow it."""
 
 
 class Doors:
-    """See api.ports.NodePort."""
+    """See api.signin.ports.SigninPort."""
 
-    def __init__(self, process: NodeProcess) -> None:
+    def __init__(self, process: NodeProcess, settings: SigninSettings = NOWHERE) -> None:
         self._process = process
         self._desk = process.assembly.desk
         self._vault = process.assembly.vault
+        self.signin = SignIn(self._vault, settings, now_ms=self.now_ms, random=self._desk.services.random)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """See NodePort."""
-        given = headers.get("authorization", "")
-        if not given.lower().startswith(_BEARER):
-            raise Refusal("access.unknown-caller", "who asks is not known here, or not any more")
+        given = headers.get("authorization")
+        if given is None:
+            return self.signin.caller(cookies.read("session", headers, self.signin.settings))
+        token = given[len(_BEARER) :].strip() if given.lower().startswith(_BEARER) else ""
         with self._vault.read() as turn:
-            return caller_of_token(turn, given[len(_BEARER) :].strip(), now_ms=self.now_ms())
+            return caller_of_token(turn, token, now_ms=self.now_ms())
 
     async def ask(self, caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any] | Parts:
         """See NodePort."""
