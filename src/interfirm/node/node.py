@@ -109,6 +109,16 @@ class Node:
         self._wake_ms: int | None = None
         self._now_ms = 0
 
+    def watch(self, at: Callable[[str], None]) -> None:
+        """Call this, too, at each of `POINTS` of every turn."""
+        before = self._at
+
+        def both(point: str) -> None:
+            before(point)
+            at(point)
+
+        self._at = both
+
     def start(self, now_ms: int) -> list[Effect]:
         """Load sessions, rebuild flows; the first turn."""
         self._begin(now_ms)

@@ -45,7 +45,7 @@ def watched_notaries(turn: Turn) -> list[bytes]:
 
 def note(turn: Turn, notary: bytes, told: Told, now_ms: int) -> AskedFlow | None:
     """Put a notice into the inbox, or return the flow that looks into it; the same notice again changes nothing."""
-    name = f"told-{notary.hex()[:8]}-{told.number}"
+    name = notice_id(notary, told)
     if told.kind == "consumed":
         ref = ContractRef(told.subject[:32], int.from_bytes(told.subject[32:], "big"))
         arguments = CollectArguments(notary=notary, ref=ref, consumer=told.detail)
@@ -60,6 +60,11 @@ def note(turn: Turn, notary: bytes, told: Told, now_ms: int) -> AskedFlow | None
             )
         )  # fmt: skip
     return None
+
+
+def notice_id(notary: bytes, told: Told) -> str:
+    """What the inbox calls a notice, or the flow that looks into it."""
+    return f"told-{notary.hex()[:8]}-{told.number}"
 
 
 def handled_to(turn: Turn, notary: bytes) -> int:

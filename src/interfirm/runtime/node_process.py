@@ -17,8 +17,9 @@ from interfirm.node.asking import Start
 from interfirm.node.control.server import ControlServer
 from interfirm.node.desk_operate import at_work
 from interfirm.node.flows.machine import ENDED
-from interfirm.node.flows.types import AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
+from interfirm.node.flows.types import AnsweredPerson, AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
 from interfirm.node.network.tls import Surroundings
+from interfirm.node.notices import notice_id
 from interfirm.node.node import HeardTell, Refused, WakeAt
 from interfirm.node.reading import shown_flow
 from interfirm.node.vault.types import FlowRecord
@@ -27,9 +28,10 @@ from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
 from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.http import HttpServer
 from interfirm.runtime.logs import log
+from interfirm.runtime.metrics import Metrics
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.storage import StorageGuard
-from interfirm.runtime.tls import Revocations, tls_identity
+from interfirm.runtime.tls import Revocations, certificate_until_s, tls_identity
 from interfirm.runtime.web import web_application
 
 if TYPE_CHECKING:
@@ -58,7 +60,11 @@ class NodeProcess:
         )
         self.network = self.hearing.network
         self.storage = StorageGuard(self.node, self.network.peers)
-        self.driver = self.hearing.driver = Driver(TurnLoop(self.storage.turn, self._release), clock)
+        self.metrics = Metrics()
+        self.node.watch(self.metrics.at)
+        turns = TurnLoop(self.metrics.timed(self.storage.turn), self._release)
+        self.driver = self.hearing.driver = Driver(turns, clock)
+        self.metrics.watch(self, certificate_until_s=certificate_until_s(home))
         self.control = ControlServer(home.control_path, self.handle)
         self.gates = self._gates()
         self.http = HttpServer(web_application(self), assembly.configuration.api)
@@ -74,6 +80,7 @@ class NodeProcess:
         try:
             for effect in self.node.start(self.clock.now_ms()):
                 self._release(effect)
+            self._look_at_inbox()
             log.info("node.started", firm=member.name, port=member.port)
             ready()
             await self.driver.run()
@@ -123,20 +130,45 @@ class NodeProcess:
             case WakeAt():
                 self.driver.wake_at(effect.at_ms)
             case TellProgress():
+                self._progressed(effect)
                 for queue in self._watchers.get(effect.flow, ()):
                     queue.put_nowait(effect)
             case Refused():
                 self._refused(effect)
             case HeardTell():
+                self._noticed(effect)
                 log.info("notary.told", kind=effect.told.kind, subject=effect.told.subject.hex())
             case _:
                 self.hearing.release(effect)
+
+    def _progressed(self, effect: TellProgress) -> None:
+        """Count what a flow came to, and the question to a person that it waits with."""
+        self.metrics.progressed(effect)
+        if effect.state == "refused" and not effect.again:
+            self.metrics.refused(msgspec.msgpack.decode(effect.record.result)["code"])
+        if effect.record.kind == "collect" and effect.state == "refused":  # it may have left a notice
+            self._look_at_inbox()
+        wait = self.assembly.services.waiting.of(effect.flow)
+        if wait is not None and wait.item:
+            self.metrics.inbox_opened((wait.item,))
+
+    def _look_at_inbox(self) -> None:
+        with self.assembly.vault.read() as turn:
+            self.metrics.inbox_opened(item.id for item in turn.inbox(state="open"))
+
+    def _noticed(self, effect: HeardTell) -> None:
+        with self.assembly.vault.read() as turn:
+            item = turn.inbox_item(notice_id(effect.notary, effect.told))
+        if item is not None and item.state == "open":
+            self.metrics.inbox_opened((item.id,))
 
     def _refused(self, effect: Refused) -> None:
         waiting = self._refusals.pop(id(effect.event), None)
         if waiting is not None and not waiting.done():
             waiting.set_exception(effect.refusal)
-        elif isinstance(effect.event, AskedFlow) and (queues := self._watchers.get(effect.event.id)):
+            return
+        self.metrics.refused(effect.refusal.code)
+        if isinstance(effect.event, AskedFlow) and (queues := self._watchers.get(effect.event.id)):
             for queue in queues:
                 queue.put_nowait(effect.refusal)
         else:
@@ -148,6 +180,15 @@ class NodeProcess:
         self, name: str, arguments: dict[str, Any], caller: Caller = OWNER
     ) -> dict[str, Any] | AsyncIterator[dict[str, Any]]:
         """One operation asked for at a door of the node: over the control socket its owner asks."""
+        try:
+            return await self._handled(name, arguments, caller)
+        except Refusal as refusal:
+            self.metrics.refused(refusal.code)
+            raise
+
+    async def _handled(
+        self, name: str, arguments: dict[str, Any], caller: Caller
+    ) -> dict[str, Any] | AsyncIterator[dict[str, Any]]:
         desk = self.assembly.desk if caller is OWNER else self.assembly.desk.of(caller)
         if name in _OWN:
             desk.permission.check_operation(name)
@@ -180,6 +221,9 @@ class NodeProcess:
             "paused": msgspec.to_builtins(self.node.flows.pause.paused),
         }
 
+    def _metrics(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"metrics": self.metrics.page().decode()}
+
     def _set_clock(self, arguments: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(self.clock, ScenarioClock):
             raise Refusal("clock.real", "this node runs on the machine's clock")
@@ -210,6 +254,8 @@ class NodeProcess:
         self._refusals.pop(id(start.event), None)
         if done.done():
             done.result()
+        if isinstance(start.event, AnsweredPerson):
+            self.metrics.inbox_decided(start.event.item)
         return {"done": True}
 
     async def _watch(self, start: Start, timeout_s: float, *, progress: bool) -> AsyncIterator[dict[str, Any]]:
@@ -266,6 +312,7 @@ class NodeProcess:
 
 _OWN: dict[str, Callable[[NodeProcess, dict[str, Any]], dict[str, Any]]] = {
     "clock.set": NodeProcess._set_clock,
+    "metrics": NodeProcess._metrics,
     "network.reload": NodeProcess._reload,
     "status": NodeProcess._status,
 }

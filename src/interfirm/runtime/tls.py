@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cryptography import x509
+
 from interfirm.node.identity.authority import read_revocations, read_trust, revocations_mark
 from interfirm.node.identity.checks import certified, verify_trusted
 from interfirm.node.identity.keystore import KeyStore, check_unsplit
@@ -39,6 +41,11 @@ class Revocations:
             self._serials = read_revocations(self._folder, self._trust, at_ms=self._clock.now_ms())
             self._mark = mark
         return self._serials
+
+
+def certificate_until_s(home: Home) -> float:
+    """When a home's certificate ends, in seconds since 1970; Refusal `certificate.missing`."""
+    return x509.load_der_x509_certificate(read_chain(home)[0]).not_valid_after_utc.timestamp()
 
 
 def check_own_certificate(layout: NetworkLayout, identity: TlsIdentity, *, at_ms: int) -> None:

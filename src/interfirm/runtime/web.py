@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
+from interfirm.api.metrics import MetricsDoor
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
 from interfirm.runtime.doors import Doors
+from interfirm.runtime.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from interfirm.runtime.node_process import NodeProcess
@@ -16,4 +18,6 @@ if TYPE_CHECKING:
 
 def web_application(process: NodeProcess) -> ASGIApp:
     """The application of a node's process."""
-    return rest_app(Doors(process), Answers(process.assembly.vault, process.clock.now_ms))
+    port = Doors(process)
+    application = rest_app(port, Answers(process.assembly.vault, process.clock.now_ms))
+    return MetricsDoor(application, port, content_type=CONTENT_TYPE, answered=process.metrics.answered)
