@@ -15,6 +15,7 @@ from interfirm.base.errors import Refusal
 from interfirm.cli import node_life, session  # noqa: F401 - node_life's commands are node_app's
 from interfirm.cli.ask import ask
 from interfirm.cli.bench import bench
+from interfirm.cli.bulk import app as bulk_app
 from interfirm.cli.contracts import app as contracts_app
 from interfirm.cli.contracts import create, exercise
 from interfirm.cli.demo import demo
@@ -22,6 +23,7 @@ from interfirm.cli.doctor import doctor
 from interfirm.cli.flows import app as flows_app
 from interfirm.cli.inbox import app as inbox_app
 from interfirm.cli.invoice import app as invoice_app
+from interfirm.cli.jobs import app as jobs_app
 from interfirm.cli.network import app as network_app
 from interfirm.cli.network import node_app
 from interfirm.cli.notary import app as notary_app
@@ -49,6 +51,8 @@ for name, group in (
     ("inbox", inbox_app),
     ("flows", flows_app),
     ("contracts", contracts_app),
+    ("bulk", bulk_app),
+    ("jobs", jobs_app),
     ("people", people_app),
     ("privacy", privacy_app),
     ("proof", proof_app),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from interfirm.node import (
     desk_access,
     desk_approvals,
+    desk_bulk,
     desk_contracts,
     desk_flows,
     desk_ledger,
@@ -19,6 +20,7 @@ OPERATIONS: dict[str, Operation] = {
     **desk_ledger.OPERATIONS,
     **desk_access.OPERATIONS,
     **desk_approvals.OPERATIONS,
+    **desk_bulk.OPERATIONS,
     **desk_signin.OPERATIONS,
     **desk_operate.OPERATIONS,
 }

@@ -27,6 +27,7 @@ from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
 from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.http import HttpServer
+from interfirm.runtime.jobs import JobDriver, job_driver
 from interfirm.runtime.logs import log
 from interfirm.runtime.metrics import Metrics
 from interfirm.runtime.serving import Driver
@@ -65,6 +66,7 @@ class NodeProcess:
         turns = TurnLoop(self.metrics.timed(self.storage.turn), self._release)
         self.driver = self.hearing.driver = Driver(turns, clock)
         self.metrics.watch(self, certificate_until_s=certificate_until_s(home))
+        self.jobs: JobDriver = job_driver(assembly, self.driver.put)
         self.control = ControlServer(home.control_path, self.handle)
         self.gates = self._gates()
         self.http = HttpServer(web_application(self), assembly.configuration.api)
@@ -83,7 +85,8 @@ class NodeProcess:
             self._look_at_inbox()
             log.info("node.started", firm=member.name, port=member.port)
             ready()
-            await self.driver.run()
+            async with self.jobs:
+                await self.driver.run()
         finally:
             await self.http.stop()
             await self.control.stop()
@@ -130,6 +133,7 @@ class NodeProcess:
             case WakeAt():
                 self.driver.wake_at(effect.at_ms)
             case TellProgress():
+                self.jobs.told(effect)
                 self._progressed(effect)
                 for queue in self._watchers.get(effect.flow, ()):
                     queue.put_nowait(effect)
@@ -197,6 +201,7 @@ class NodeProcess:
             desk.permission.check_operation(name)
             return await self._drained(float(arguments.get("wait_ms", 0)) / 1000)
         answer = desk.handle(name, arguments)
+        self.jobs.look_after(name)
         if isinstance(answer, dict):
             return answer
         if isinstance(answer.event, AskedFlow):

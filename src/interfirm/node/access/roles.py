@@ -7,7 +7,7 @@ from interfirm.node.access.types import Role, Rule
 _READING = (
     "whoami", "templates", "contracts.list", "contracts.show", "contracts.history", "contracts.binding",
     "disclosed.*", "invoice.list", "invoice.show", "invoice.export", "report.*", "proof.*", "flows.list", "flows.show",
-    "inbox.list", "approvals.list",
+    "inbox.list", "approvals.list", "bulk.export", "jobs.list", "jobs.show", "jobs.file", "jobs.cancel",
 )  # fmt: skip
 _WORKING = (
     "create",
@@ -15,6 +15,7 @@ _WORKING = (
     "preview",
     "share",
     "documents.put",
+    "bulk.*",
     "approvals.withdraw",
     "flows.cancel",
     "invoice.*",
