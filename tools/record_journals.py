@@ -33,6 +33,7 @@ from interfirm.ledger.signing import sign
 from interfirm.ledger.types import ConfirmersOpening
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.claims import LookArguments, WatchArguments
+from interfirm.node.flows.comparing import COMPARE, GIVE_LISTED, GIVE_SUMMARY, SLACK_MS, CompareArguments
 from interfirm.node.flows.deliver import RecoverArguments, ShareArguments
 from interfirm.node.flows.exercise import ExerciseArguments
 from interfirm.node.flows.machine import ENDED, FlowEngine
@@ -259,14 +260,30 @@ class UnlockingScene(MovesScene):
         self._ask(self.lender, "undo-lock", LockedContract(notary=home.notary.id, ref=ref))
 
 
+class ComparingScene(Scene):
+    """Cash that one side lost is found by comparing books."""
+
+    name, notaries = "comparing", 1
+
+    def play(self) -> None:
+        """See the class."""
+        ref = self._exercise(self.supplier, self._create(self._cash(900)))
+        self.world.agenda.after(2 * SLACK_MS, lambda: None)
+        self.world.run(2 * SLACK_MS)
+        with self.lender.vault.turn() as turn:
+            turn.consume(ref, bytes(32))
+        self._ask(self.lender, COMPARE, CompareArguments(peer=self.supplier.identity))
+
+
 KINDS = {
     "moves": ("change-notary", "sign-lock", "take-move"),
     "recovery": ("rebuild", "give-moves"),
     "claims": ("end-reservations",),
     "unlocking": ("undo-lock",),
+    "comparing": (COMPARE, GIVE_SUMMARY, GIVE_LISTED),
 }
 """The flows that are recorded in a world of their own; all others are in the first."""
-SCENES: tuple[type[Scene], ...] = (Scene, MovesScene, RecoveryScene, ClaimsScene, UnlockingScene)
+SCENES: tuple[type[Scene], ...] = (Scene, MovesScene, RecoveryScene, ClaimsScene, UnlockingScene, ComparingScene)
 
 
 def eur(minor: int) -> Money:

@@ -75,3 +75,16 @@ def test_a_choice_that_both_sign_is_confirmed_notarised_and_recorded_by_both(wor
         assert new is not None
         assert new.status == "active"
         assert new.template.name == "Bill"
+
+
+def test_two_firms_that_choose_one_name_for_what_they_ask_each_other_both_get_it_done(world: World) -> None:
+    one, other = world.firms
+    for firm, peer in ((one, other), (other, one)):
+        draft = world.engine.named("trade.Draft")
+        payload = [[firm.identity], [peer.identity], [700, "EUR"], f"B-{firm.name}", "a-mark"]
+        ask(firm, f"draft-{firm.name}", CreateCommand(template=draft.id, payload=payload))
+        assert world.run(60_000)
+        made = ContractRef(result(firm, f"draft-{firm.name}").transaction, 0)
+        ask(peer, "accept", ExerciseCommand(ref=made, template=draft.id, choice="accept", arguments=[]))
+    assert world.run(60_000)
+    assert result(one, "accept").transaction != result(other, "accept").transaction

@@ -7,13 +7,16 @@ from typing import Any
 import msgspec
 
 from interfirm.base.errors import Refusal
+from interfirm.base.time import Instant
 from interfirm.contracts.language import Party
+from interfirm.contracts.types import ContractRef
 from interfirm.node.asking import Start
-from interfirm.node.desk import Answer, Desk, Operation, text_of
+from interfirm.node.desk import Answer, Desk, Operation, moment_of, text_of
+from interfirm.node.flows.comparing import COMPARE, CompareArguments, last_compared
 from interfirm.node.flows.moves import CHANGE, MoveArguments
 from interfirm.node.flows.recovery import RebuildArguments
 from interfirm.node.flows.types import AskedFlow
-from interfirm.node.forms import read_instant, ref_of
+from interfirm.node.forms import read_instant, ref_of, ref_text
 from interfirm.node.shown import ALL, show_to, shown_to
 from interfirm.node.vault.types import StoredContract
 
@@ -39,6 +42,32 @@ def _rebuild(desk: Desk, arguments: dict[str, Any]) -> Answer:
     return Start(
         event=AskedFlow(id=desk.request_id(arguments), kind="rebuild", arguments=msgspec.msgpack.encode(asked))
     )
+
+
+def _compare(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Compare what this node and a member (`with`) share, by hashes; says which contracts only one of them has."""
+    asked = CompareArguments(
+        peer=desk.names.identity_of(text_of(arguments, "with")), until_ms=moment_of(arguments.get("until"))
+    )
+    encoded = msgspec.msgpack.encode(asked)
+    return Start(event=AskedFlow(id=desk.request_id(arguments), kind=COMPARE, arguments=encoded))
+
+
+def _compared(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """The last result of comparing books with each member."""
+    with desk.vault.read() as turn:
+        found = last_compared(turn)
+    return {
+        "compared": [
+            {
+                "member": desk.names.name_of(each.peer), "until": str(Instant(each.until_ms)), "equal": each.equal,
+                "ours": each.ours, "theirs": each.theirs, "whole": each.whole,
+                "only_ours": [ref_text(ContractRef(*ref)) for ref in each.only_ours],
+                "only_theirs": [ref_text(ContractRef(*ref)) for ref in each.only_theirs],
+            }
+            for each in found
+        ]
+    }  # fmt: skip
 
 
 def _binding(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -92,5 +121,7 @@ OPERATIONS: dict[str, Operation] = {
     "contracts.binding": _binding,
     "privacy.shown": _shown,
     "recover.all": _rebuild,
+    "books.compare": _compare,
+    "books.compared": _compared,
 }
 """See the module."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interfirm.node.flows.claims import look_at_claims, watch_claims
 from interfirm.node.flows.clock import compare_clocks
+from interfirm.node.flows.comparing import COMPARE, GIVE_LISTED, GIVE_SUMMARY, compare, give_listed, give_summary
 from interfirm.node.flows.deliver import (
     give_again,
     give_history,
@@ -46,12 +47,15 @@ FLOWS: dict[str, FlowCode] = {
     "sign-lock": sign_lock,
     "take-move": take_move,
     "give-moves": give_moves,
+    COMPARE: compare,
+    GIVE_SUMMARY: give_summary,
+    GIVE_LISTED: give_listed,
 }
 
 OPENED_BY_PEERS = frozenset(
     {
         "respond", "take-delivery", "take-shared", "prove-claims", "give-again", "give-history", "sign-lock",
-        "take-move", "give-moves",
+        "take-move", "give-moves", GIVE_SUMMARY, GIVE_LISTED,
     }
 )  # fmt: skip
 """Only these may a peer's message open; everything else is asked for by the organisation's own people."""

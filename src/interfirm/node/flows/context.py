@@ -61,11 +61,15 @@ class Session:
 
 
 class Context:
-    """One run of a flow: its id, its requests, its progress. `turn` is the vault's transaction of the current step."""
+    """One run of a flow: its id, its requests, its progress. `turn` is the vault's transaction of the current step.
 
-    def __init__(self, flow: str, services: Any) -> None:
+    `version` is that of its journal, by which talks are named.
+    """
+
+    def __init__(self, flow: str, services: Any, version: int) -> None:
         self.flow = flow
         self.services = services
+        self._version = version
         self.turn: Turn  # set by the engine before every step
         self.now_ms = 0
         self.steps: list[_OpenStep] = []
@@ -81,7 +85,9 @@ class Context:
     def open(self, peer: bytes, flow: str) -> Session:
         """Begin a talk with a peer's flow of the given kind; it starts with the first send."""
         self._sessions += 1
-        session = Session(self, digest("session", self.flow, self._sessions)[:16], peer)
+        # two organisations may choose one name for a flow, and talk with each other in both
+        by = () if self._version == 1 else (self.services.books.keys.identity,)
+        session = Session(self, digest("session", *by, self.flow, self._sessions)[:16], peer)
         session._opening = flow
         return session
 

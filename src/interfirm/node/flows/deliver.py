@@ -51,7 +51,7 @@ async def take_delivery(ctx: Context, arguments: bytes) -> str:
             return delivery.transaction.hex()
     with ctx.step("Ask for history"):
         wanted = HistoryWanted(transaction=delivery.transaction)
-        given = await _answer(ctx, opened.peer, "give-history", wanted, Given)
+        given = await ask_peer(ctx, opened.peer, "give-history", wanted, Given)
     with ctx.step("Verify and record with its history"):
         await ctx.once("record", lambda: _take(ctx, replace(delivery, history=given.history)), None)
     return delivery.transaction.hex()
@@ -110,7 +110,7 @@ def _history(ctx: Context, transaction: bytes, peer: bytes) -> History:
     return books.histories.for_view(ctx.turn, view, peer)
 
 
-async def _answer(ctx: Context, peer: bytes, flow: str, question: Any, kind: type[T]) -> T:
+async def ask_peer(ctx: Context, peer: bytes, flow: str, question: Any, kind: type[T]) -> T:
     """What a peer's flow answers to one question; Refusal `flow.declined`, or `flow.no-answer` after a while."""
     services: Services = ctx.services
     talk = ctx.open(peer, flow)
@@ -140,7 +140,7 @@ async def share(ctx: Context, arguments: bytes) -> int:
     disclosures = tuple(books.disclosure(ctx.turn, ref) for ref in asked.refs)
     history = tuple(item for ref in asked.refs for item in books.histories.of_contract(ctx.turn, ref))
     with ctx.step(f"Share with {services.name_of(asked.to)}"):
-        await _answer(ctx, asked.to, "take-shared", Shared(disclosures=disclosures, history=history), Taken)
+        await ask_peer(ctx, asked.to, "take-shared", Shared(disclosures=disclosures, history=history), Taken)
     return len(disclosures)
 
 
@@ -253,7 +253,7 @@ async def recover(ctx: Context, arguments: bytes) -> int:
     count, after = 0, b""
     with ctx.step(f"Recover from {services.name_of(asked.peer)}"):
         while True:
-            given = await _answer(ctx, asked.peer, "give-again", TransactionWanted(after=after), TransactionsGiven)
+            given = await ask_peer(ctx, asked.peer, "give-again", TransactionWanted(after=after), TransactionsGiven)
             for delivery in given.deliveries:
                 await ctx.once("record", partial(_take, ctx, delivery, again=True), None)
                 count += 1

@@ -23,6 +23,7 @@ from interfirm.node.flows.pause import Held, Pause, Paused
 from interfirm.node.flows.store import FlowStore, Talk
 from interfirm.node.flows.types import (
     JOURNAL_VERSION,
+    JOURNAL_VERSIONS,
     AnsweredPerson,
     AskedCancel,
     AskedFlow,
@@ -218,13 +219,13 @@ class FlowEngine:
             parent=event.parent,
         )
         self._store.put(record)
-        running = self._make(record)
+        running = self._make(record, JOURNAL_VERSION)
         self._append(running, _pack(["version", JOURNAL_VERSION]))
         running.place = 1
         self._advance(running, None)
 
-    def _make(self, record: FlowRecord) -> _Running:
-        context = Context(record.id, self._services)
+    def _make(self, record: FlowRecord, version: int) -> _Running:
+        context = Context(record.id, self._services, version)
         context.turn, context.now_ms = self._turn, self._now_ms
         running = _Running(record, self._code[record.kind](context, record.arguments), context)
         self._running[record.id] = running
@@ -232,10 +233,11 @@ class FlowEngine:
 
     def _rebuild(self, record: FlowRecord) -> None:
         journal = self._store.journal(self._turn, record.id)
-        if record.kind not in self._code or msgspec.msgpack.decode(journal[0]) != ["version", JOURNAL_VERSION]:
+        kind, version = msgspec.msgpack.decode(journal[0])
+        if record.kind not in self._code or kind != "version" or version not in JOURNAL_VERSIONS:
             self._store.put(record.replace(state="failed", result=_pack("the journal is of another version")))
             return
-        running = self._make(record)
+        running = self._make(record, version)
         running.journal = journal
         running.place = 1
         self._advance(running, None)

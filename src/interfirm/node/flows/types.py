@@ -11,8 +11,10 @@ from typing import Any
 from interfirm.base.values import Hash32, Value, Wire
 from interfirm.node.vault.types import FlowRecord
 
-JOURNAL_VERSION = 1
-"""Written as the first entry of every journal; a journal of another version is not replayed but reported."""
+JOURNAL_VERSION = 2
+"""Written as the first entry of every journal. Since 2 the name of a talk says which organisation began it."""
+JOURNAL_VERSIONS = (1, 2)
+"""Journals of these are replayed; one of another version is reported."""
 
 
 class FlowMessage(Wire, frozen=True):

@@ -10,7 +10,7 @@ from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.contracts.types import ContractRef
 from interfirm.node.vault.statements import Row, add
-from interfirm.node.vault.tables import contracts
+from interfirm.node.vault.tables import contracts, transactions
 from interfirm.node.vault.types import ContractStatus, StoredContract
 from interfirm.node.vault.work import VaultWork
 
@@ -33,6 +33,14 @@ _SET_STATUS = (
 )
 _CREATED_BY = sa.select(*FIELDS).where(_c.transaction_id == sa.bindparam("of")).order_by(_c.entry_index)
 _CONSUMED_BY = sa.select(*FIELDS).where(_c.consumer == sa.bindparam("of")).order_by(_c.number)
+_LIVING = (
+    sa.select(_c.number, _c.transaction_id, _c.entry_index, _c.signatories, _c.observers)
+    .select_from(contracts.outerjoin(transactions, transactions.c.id == _c.consumer))
+    .where(
+        _c.number > sa.bindparam("after"), _c.time_ms <= sa.bindparam("until_ms"),
+        sa.or_(_c.status != "consumed", transactions.c.time_ms > sa.bindparam("until_ms")),
+    ).order_by(_c.number).limit(sa.bindparam("limit"))
+)  # fmt: skip
 _parties = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 _pack = msgspec.msgpack.encode
 
@@ -106,6 +114,15 @@ class Contracts(VaultWork):
     def contracts_consumed_by(self, transaction: bytes) -> list[StoredContract]:
         """The contracts that a transaction ended, as far as they are kept here."""
         return [self._stored(row) for row in self.rows(_CONSUMED_BY, of=transaction)]
+
+    def contracts_at(self, until_ms: int, *, after: int, limit: int) -> list[tuple[int, ContractRef, set[bytes]]]:
+        """(number, ref, signatories and observers) of contracts in use at a time of their notaries, by number."""
+        return [
+            (number, ContractRef(transaction, index), {*_parties(signatories), *_parties(observers)})
+            for number, transaction, index, signatories, observers in self.rows(
+                _LIVING, after=after, until_ms=until_ms, limit=limit
+            )
+        ]
 
     def history_of(self, ref: ContractRef) -> list[StoredContract]:
         """A contract and, newest first, what it grew out of.
