@@ -45,7 +45,10 @@ def compared() -> None:
         session.ask("books.compared"),
         lambda data: session.table_of(
             "Books compared", ["Member", "At", "Equal", "Ours", "Theirs"],
-            [[e["member"], e["until"], "yes" if e["equal"] else "NO", e["ours"], e["theirs"]] for e in data["compared"]],
+            [
+                [each["member"], each["until"], "yes" if each["equal"] else "NO", each["ours"], each["theirs"]]
+                for each in data["compared"]
+            ],
             empty="not compared yet; `interfirm books compare MEMBER` does",
         ),
     )  # fmt: skip
