@@ -11,7 +11,7 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
 from interfirm.contracts.types import Command, CreateCommand
 from interfirm.node.access import approvals
-from interfirm.node.access.approvals import Demand, Pending, shown_pending
+from interfirm.node.access.approvals import Demand, Line, Pending, shown_pending
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.flows.types import AnsweredPerson, AskedFlow, Event
 from interfirm.node.reading import Reading, fields_of
@@ -48,6 +48,12 @@ class Asking(Reading):
     def is_asked(self, turn: Turn) -> bool:
         """Whether anything is asked for before it is done: the owner may all, as long as there is no matrix."""
         return not self.permission.is_owner or bool(approvals.matrix(turn))
+
+    def lines_for(self, demands: Sequence[Demand]) -> tuple[Line, ...]:
+        """The lines of the firm's matrix that ask for approvals; raises as `check_demands`."""
+        self.check_demands(demands)
+        with self.vault.read() as turn:
+            return approvals.lines_for(approvals.matrix(turn), demands)
 
     def _demand(self, turn: Turn, command: Command) -> Demand:
         code = self.engine.template(command.template)

@@ -8,7 +8,7 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Day, Instant, Window
 from interfirm.contracts.packages import TemplateCode
-from interfirm.contracts.types import ContractRef, Create, walk
+from interfirm.contracts.types import ContractRef, Create, CreateCommand, ExerciseCommand, walk
 from interfirm.ledger.authority import required_signers
 from interfirm.ledger.proof import ReceiptBundle, prove_fields
 from interfirm.ledger.types import Skeleton, View
@@ -51,22 +51,33 @@ def _default_window(desk: Desk, turn: Turn, ref: ContractRef, choice: str, argum
 
 
 def _preview(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Interpret without doing: who must sign, who will see, what comes of it."""
+    """Interpret without doing: who must sign, who will see, what comes of it, whose approval it waits for.
+
+    Of `choice` on the contract `ref` with `arguments`, or of making a contract of `template` with `fields`.
+    """
     now = desk.now_ms()
     lower = moment_of(arguments.get("not_before"))
     upper = moment_of(arguments.get("until")) or now + desk.services.window_ms
     window = Window(lower=None if lower is None else Instant(lower), upper=Instant(upper))
     with desk.vault.read() as turn:
-        ref = ref_of(text_of(arguments, "ref"))
-        command = desk.exercise_command(turn, ref, text_of(arguments, "choice"), arguments.get("arguments", {}), [])
+        command = _previewed(desk, turn, arguments)
         actions = desk.books.plan(turn, [command], window).actions
     created = [(desk.engine.template(a.template), a) for a in walk(actions) if isinstance(a, Create)]
     made = [desk.fields(code, code.read(action.payload, None)) for code, action in created]
+    lines = desk.lines_for(desk.demands([command]))
     return {
         "signers": sorted(desk.names.name_of(p) for p in required_signers(actions, window)),
         "informees": sorted({desk.names.name_of(p) for a in walk(actions) for p in a.informees}),
         "creates": made,
-    }
+        "approvals": [{"name": line.name, "approvals": line.approvals, "roles": list(line.roles)} for line in lines],
+    }  # fmt: skip
+
+
+def _previewed(desk: Desk, turn: Turn, arguments: dict[str, Any]) -> CreateCommand | ExerciseCommand:
+    if arguments.get("template") is not None:
+        return desk.create_command(text_of(arguments, "template"), arguments.get("fields", {}), [])
+    ref = ref_of(text_of(arguments, "ref"))
+    return desk.exercise_command(turn, ref, text_of(arguments, "choice"), arguments.get("arguments", {}), [])
 
 
 def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:

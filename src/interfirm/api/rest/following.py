@@ -64,7 +64,8 @@ def flow_schemas() -> dict[str, Schema]:
         "signers": {"type": "array", "items": reference("Party")},
         "informees": {"type": "array", "items": reference("Party")},
         "creates": {"type": "array", "items": {"type": "object"}},
-    }, about="What would come of it: who must sign, who will see it, what is made.")  # fmt: skip
+        "approvals": {"type": "array", "items": {"type": "object"}},
+    }, about="What would come of it: who must sign, who will see it, what is made, whose approval it waits for.")  # fmt: skip
     approval: Schema = {
         "type": "object", "required": ["id", "state", "operation", "asked_by", "lines", "approvals"],
         "properties": {
