@@ -15,17 +15,19 @@ from interfirm.base.errors import Refusal
 from interfirm.cli import node_life, session  # noqa: F401 - node_life's commands are node_app's
 from interfirm.cli.ask import ask
 from interfirm.cli.bench import bench
+from interfirm.cli.books import app as books_app
 from interfirm.cli.bulk import app as bulk_app
 from interfirm.cli.contracts import app as contracts_app
 from interfirm.cli.contracts import create, exercise
 from interfirm.cli.demo import demo
 from interfirm.cli.doctor import doctor
+from interfirm.cli.export_all import export_all
 from interfirm.cli.flows import app as flows_app
 from interfirm.cli.inbox import app as inbox_app
 from interfirm.cli.invoice import app as invoice_app
 from interfirm.cli.jobs import app as jobs_app
 from interfirm.cli.network import app as network_app
-from interfirm.cli.network import node_app
+from interfirm.cli.node import app as node_app
 from interfirm.cli.notary import app as notary_app
 from interfirm.cli.people import app as people_app
 from interfirm.cli.privacy import app as privacy_app
@@ -54,6 +56,7 @@ for name, group in (
     ("bulk", bulk_app),
     ("jobs", jobs_app),
     ("people", people_app),
+    ("books", books_app),
     ("privacy", privacy_app),
     ("proof", proof_app),
 ):
@@ -66,6 +69,7 @@ app.command()(recover)
 app.command()(sim)
 app.command()(bench)
 app.command()(doctor)
+app.command()(export_all)
 
 
 @app.callback()
