@@ -80,7 +80,7 @@ def shown(desk: Desk, record: FlowRecord) -> dict[str, Any]:
         **shown_flow(record),
         "parent": record.parent,
         "age_ms": desk.now_ms() - record.started_ms,
-        "reason": _reason(record),
+        "reason": reason_of(record),
         "waits": None if wait is None else _shown_wait(wait),
     }
 
@@ -90,7 +90,7 @@ def _shown_wait(wait: Wait) -> dict[str, Any]:
     return found
 
 
-def _reason(record: FlowRecord) -> dict[str, str] | None:
+def reason_of(record: FlowRecord) -> dict[str, str] | None:
     """Why a flow did not do what it was to do: a code and a sentence."""
     if record.state not in ("refused", "failed", "killed") or not record.result:
         return None

@@ -17,6 +17,7 @@ import msgspec
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
+from interfirm.runtime.watching import LogSettings, NotifySettings, TelemetrySettings
 
 PREFIX = "INTERFIRM_"
 
@@ -40,6 +41,9 @@ class Configuration(Value, frozen=True, forbid_unknown_fields=True):
 
     api: ApiSettings = ApiSettings()
     signin: SigninSettings = SigninSettings()
+    log: LogSettings = LogSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    notify: NotifySettings = NotifySettings()
 
 
 def read_configuration(path: Path, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -55,6 +59,8 @@ def read_configuration(path: Path, environment: Mapping[str, str] | None = None)
         raise Refusal("configuration.setting", "a setting is unknown or not of its kind", path=str(path),
                       reason=str(error)) from error  # fmt: skip
     _check_api(found.api, path)
+    for section in (found.log, found.telemetry, found.notify):
+        section.checked()
     return found.replace(signin=_signin(found))
 
 

@@ -13,7 +13,7 @@ from interfirm.base.errors import Refusal
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
 from interfirm.runtime.layout import NetworkLayout
-from interfirm.runtime.logs import log
+from interfirm.runtime.logs import log, name_process
 from interfirm.runtime.node_process import NodeProcess
 from interfirm.runtime.notary_process import NotaryProcess
 
@@ -28,11 +28,11 @@ async def serve(folder: Path, name: str) -> None:
     """Run until SIGTERM or SIGINT."""
     layout = NetworkLayout.open(folder)
     clock = clock_of(layout)
+    home = layout.notary if name == "notary" else layout.firm(name)
+    name_process(home.member.slug)
     if name == "notary":
-        home = layout.notary
         process: NotaryProcess | NodeProcess = NotaryProcess(layout, clock)
     else:
-        home = layout.firm(name)
         process = NodeProcess(Assembly(layout, home, clock.now_ms), clock)
 
     def ready() -> None:

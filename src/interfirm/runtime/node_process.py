@@ -15,7 +15,7 @@ from interfirm.base.turn import TurnLoop
 from interfirm.node.access.types import OWNER, Caller
 from interfirm.node.asking import Start
 from interfirm.node.control.server import ControlServer
-from interfirm.node.desk_operate import at_work
+from interfirm.node.desk_operate import at_work, reason_of
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import AnsweredPerson, AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
 from interfirm.node.network.tls import Surroundings
@@ -28,7 +28,7 @@ from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
 from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.http import HttpServer
 from interfirm.runtime.jobs import JobDriver, job_driver
-from interfirm.runtime.logs import log
+from interfirm.runtime.logs import log, name_process
 from interfirm.runtime.metrics import Metrics
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.storage import StorageGuard
@@ -74,6 +74,7 @@ class NodeProcess:
     async def serve(self, ready: Callable[[], None]) -> None:
         """Listen, recover what was under way, and run turns until cancelled."""
         member = self.assembly.home.member
+        name_process(member.slug, level=self.assembly.configuration.log.level)
         await self.network.start(member.host, member.port)
         await self.control.start()
         await self.http.start()
@@ -83,7 +84,7 @@ class NodeProcess:
             for effect in self.node.start(self.clock.now_ms()):
                 self._release(effect)
             self._look_at_inbox()
-            log.info("node.started", firm=member.name, port=member.port)
+            log.info("node.started", port=member.port)
             ready()
             async with self.jobs:
                 await self.driver.run()
@@ -94,7 +95,7 @@ class NodeProcess:
             for gate in self.gates.values():
                 gate.stop()
             self.assembly.vault.close()
-            log.info("node.stopped", firm=member.name)
+            log.info("node.stopped")
 
     def _gates(self) -> dict[bytes, ClusterGate]:
         """The ways to the network's clusters, by their ids."""
@@ -146,15 +147,22 @@ class NodeProcess:
                 self.hearing.release(effect)
 
     def _progressed(self, effect: TellProgress) -> None:
-        """Count what a flow came to, and the question to a person that it waits with."""
+        """Count and tell what a flow came to, and the question to a person that it waits with."""
         self.metrics.progressed(effect)
-        if effect.state == "refused" and not effect.again:
-            self.metrics.refused(msgspec.msgpack.decode(effect.record.result)["code"])
+        if effect.state in (*ENDED, "failed") and not effect.again:
+            self._ended_with(effect.record)
         if effect.record.kind == "collect" and effect.state == "refused":  # it may have left a notice
             self._look_at_inbox()
         wait = self.assembly.services.waiting.of(effect.flow)
         if wait is not None and wait.item:
             self.metrics.inbox_opened((wait.item,))
+
+    def _ended_with(self, record: FlowRecord) -> None:
+        reason = reason_of(record) or {}
+        if record.state == "refused":
+            self.metrics.refused(reason["code"])
+        tell = {"failed": log.error, "killed": log.warning, "refused": log.info}.get(record.state, log.debug)
+        tell("flow.ended", flow=record.id, kind=record.kind, state=record.state, code=reason.get("code", ""))
 
     def _look_at_inbox(self) -> None:
         with self.assembly.vault.read() as turn:
@@ -176,7 +184,12 @@ class NodeProcess:
             for queue in queues:
                 queue.put_nowait(effect.refusal)
         else:
-            log.warning("node.refused", **effect.refusal.as_plain())
+            log.warning("node.refused", peer=self._peer_of(effect.event), **effect.refusal.as_plain())
+
+    def _peer_of(self, event: object) -> str:
+        """The name of who sent an event; empty where it comes from here."""
+        peer = getattr(event, "peer", None)
+        return self.assembly.parties.name_of(peer) if isinstance(peer, bytes) else ""
 
     # the control socket ---------------------------------------------------------------------------------------------
 
