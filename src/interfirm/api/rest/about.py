@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interfirm.api.rest.contracts import WHEN
 from interfirm.api.rest.endpoints import Asked, Endpoint, Parameter, Reply, Returned
 from interfirm.api.rest.following import KEY, PREFER, UNDER_WAY, started
 from interfirm.api.rest.schemas import Schema, closed, text
@@ -62,7 +63,7 @@ _CALLER = closed({
     "name": text(), "roles": _TEXTS, "scopes": {"anyOf": [_TEXTS, {"type": "null"}]}, "node": _NODE,
 })  # fmt: skip
 _DOCUMENT: Schema = text("^[0-9a-f]{64}$", chars_max=64, about="The SHA-256 of a file that was put before.")
-_ARGUMENTS: Schema = {"type": "object", "properties": {"document": _DOCUMENT}, "additionalProperties": True}
+_ARGUMENTS: Schema = {"type": "object", "properties": {"document": _DOCUMENT, **WHEN}, "additionalProperties": True}
 _STATUS = closed({"status": text()})
 OPERATION = Endpoint(
     name="operations", method="POST", path="/v1/operations/{name}", about="Ask for a business operation by name.",

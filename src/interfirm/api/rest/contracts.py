@@ -37,12 +37,17 @@ _REF = Parameter(
 )
 _DRY_RUN = Parameter(name="dry_run", schema={"type": "boolean"}, about="Say what would come of it, and do nothing.")
 _ETAG = Parameter(name="If-None-Match", place="header", schema=text(chars_max=200), about="The `ETag` that is known.")
-_WHEN: dict[str, Schema] = {
+WHEN: dict[str, Schema] = {
     "notary": text(chars_max=256, about="Where it is to live, or lives; the network's first without it."),
     "note": text(chars_max=2000, about="Told to those who must sign."),
     "not_before": or_null(reference("Instant")),
     "until": or_null(reference("Instant")),
-}
+    "unreachable": {
+        "type": "array", "items": reference("Party"), "maxItems": LIMITS.parties_count_max,
+        "description": "Who is not waited for where a template names somebody in their place.",
+    },
+}  # fmt: skip
+"""What everything that changes the ledger may be told beside its own arguments."""
 
 
 def concrete(shown: ShownTemplate, schemas: Schemas) -> dict[str, Endpoint]:
@@ -132,7 +137,7 @@ def _changing(
         name=f"{shown.path}.{name}", method="POST", path=path, about=about, tag=shown.path, handle=handle,
         returned={200: preview, status: done, 202: UNDER_WAY}, refusals=(404, 409, 422),
         parameters=(*parameters, _DRY_RUN, KEY, PREFER), keyed=True,
-        body=closed({**body, **_WHEN}, list(body) if part.get("required") else ()),
+        body=closed({**body, **WHEN}, list(body) if part.get("required") else ()),
     )  # fmt: skip
 
 

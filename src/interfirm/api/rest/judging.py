@@ -121,7 +121,7 @@ def _is_day(value: str) -> bool:
 def _is_instant(value: str) -> bool:
     """RFC 3339, with a zone."""
     try:
-        return len(value) > 10 and datetime.datetime.fromisoformat(value.upper()).tzinfo is not None
+        return len(value) > 10 and datetime.datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False
 

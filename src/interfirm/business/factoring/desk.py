@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from interfirm.base import codec
-from interfirm.base.errors import Refusal
+from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.business.cash.contract import Cash
 from interfirm.business.companies.accounts import account_of
@@ -20,7 +20,7 @@ from interfirm.contracts.language import Party, Ref
 from interfirm.contracts.types import ContractRef, ExerciseCommand
 from interfirm.node.access.approvals import Demand
 from interfirm.node.asking import Start
-from interfirm.node.desk import Answer, Desk
+from interfirm.node.desk import Answer, Desk, text_of
 from interfirm.node.flows.claims import ClaimSeen, claims_seen
 from interfirm.node.flows.context import Context
 from interfirm.node.flows.exercise import ExerciseArguments, Exercised, exercise
@@ -30,16 +30,17 @@ from interfirm.node.reading import fields_of
 from interfirm.node.vault.turn import Turn
 
 TAKE = "factoring-take"
+VALID_DAYS, VALID_DAYS_MAX = 14, 366
 NUMBERS_MAX = 20
 """How many near hits are counted before a lender is told that there are too many."""
 
 
 def offer(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Offer a receivable to a lender under the facility with it, at the facility's price; shares what it needs."""
-    lender = Party(desk.names.identity_of(arguments["lender"]))
+    lender = Party(desk.names.identity_of(text_of(arguments, "lender")))
     today = desk.today()
     with desk.vault.read() as turn:
-        ref = ref_of(arguments["receivable"])
+        ref = ref_of(text_of(arguments, "receivable"))
         right = desk.read_as(turn, ref, Receivable)
         facility_ref, facility = facility_with(desk, turn, lender)
         offered = offered_of(right)
@@ -47,9 +48,17 @@ def offer(desk: Desk, arguments: dict[str, Any]) -> Answer:
             seller=Party(desk.me), lender=lender, facility=Ref(facility_ref.transaction, facility_ref.index),
             receivable=Ref(ref.transaction, ref.index), offered=offered,
             price=price_of(facility.terms, offered.outstanding, today, offered.due),
-            valid_until=today.plus(int(arguments.get("valid_days", 14))),
+            valid_until=today.plus(_valid_days(arguments)),
         )  # fmt: skip
     return desk.submit([desk.creation(made)], request=desk.request_id(arguments), arguments=arguments)
+
+
+def _valid_days(arguments: dict[str, Any]) -> int:
+    """How many days a word holds; Refusal `form.value`."""
+    days = arguments.get("valid_days", VALID_DAYS)
+    whole = isinstance(days, int) and 0 < days <= VALID_DAYS_MAX
+    check(whole, "form.value", "this is not a value of the field's type", field="valid_days", expected="days")
+    return int(days)
 
 
 def facility_with(desk: Desk, turn: Turn, lender: Party) -> tuple[ContractRef, Facility]:
@@ -63,10 +72,10 @@ def facility_with(desk: Desk, turn: Turn, lender: Party) -> tuple[ContractRef, F
 def verify(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """The debtor's word to the holder of a receivable: amount, due day, no set-off."""
     with desk.vault.read() as turn:
-        right = desk.read_as(turn, ref_of(arguments["receivable"]), Receivable)
+        right = desk.read_as(turn, ref_of(text_of(arguments, "receivable")), Receivable)
     word = Verification(
         obligor=Party(desk.me), holder=right.holder, invoice=right.invoice, outstanding=right.outstanding,
-        due=right.due, no_set_off=True, valid_until=desk.today().plus(int(arguments.get("valid_days", 14))),
+        due=right.due, no_set_off=True, valid_until=desk.today().plus(_valid_days(arguments)),
     )  # fmt: skip
     return desk.submit([desk.creation(word)], request=desk.request_id(arguments), arguments=arguments)
 
@@ -95,14 +104,15 @@ def look(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 def _start(desk: Desk, arguments: dict[str, Any], flow: str) -> Start:
     with desk.vault.read() as turn:
-        ref = ref_of(arguments["offer"])
+        ref = ref_of(text_of(arguments, "offer"))
         made = desk.read_as(turn, ref, Offer)
         exposure = _exposure(desk, turn, made)
         word = _verification(desk, turn, made)
         demand = Demand("factoring.Offer", "take", fields_of(made))
         cash = _cash(desk, turn, made) if arguments.get("cash", True) else None
+    account = account_of(text_of(arguments, "iban"))
     asked = TakeArguments(
-        offer=ref, exposure=exposure, verification=word, cash=cash, account=codec.encode(account_of(arguments["iban"])),
+        offer=ref, exposure=exposure, verification=word, cash=cash, account=codec.encode(account),
         today=desk.today().number, accept_near_hits=bool(arguments.get("accept_near_hits", False)),
     )  # fmt: skip
     event = AskedFlow(id=desk.request_id(arguments), kind=flow, arguments=msgspec.msgpack.encode(asked))
