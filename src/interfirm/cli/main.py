@@ -21,7 +21,6 @@ from interfirm.cli.contracts import app as contracts_app
 from interfirm.cli.contracts import create, exercise
 from interfirm.cli.demo import demo
 from interfirm.cli.doctor import doctor
-from interfirm.cli.export_all import export_all
 from interfirm.cli.flows import app as flows_app
 from interfirm.cli.inbox import app as inbox_app
 from interfirm.cli.invoice import app as invoice_app
@@ -69,7 +68,6 @@ app.command()(recover)
 app.command()(sim)
 app.command()(bench)
 app.command()(doctor)
-app.command()(export_all)
 
 
 @app.callback()
