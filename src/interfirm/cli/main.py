@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from interfirm.base.errors import Refusal
 from interfirm.cli import node_life, session  # noqa: F401 - node_life's commands are node_app's
+from interfirm.cli.approvals import app as approvals_app
 from interfirm.cli.ask import ask
 from interfirm.cli.bench import bench
 from interfirm.cli.books import app as books_app
@@ -21,6 +22,7 @@ from interfirm.cli.contracts import app as contracts_app
 from interfirm.cli.contracts import create, exercise
 from interfirm.cli.demo import demo
 from interfirm.cli.doctor import doctor
+from interfirm.cli.export_all import export_all
 from interfirm.cli.flows import app as flows_app
 from interfirm.cli.inbox import app as inbox_app
 from interfirm.cli.invoice import app as invoice_app
@@ -55,6 +57,7 @@ for name, group in (
     ("bulk", bulk_app),
     ("jobs", jobs_app),
     ("people", people_app),
+    ("approvals", approvals_app),
     ("books", books_app),
     ("privacy", privacy_app),
     ("proof", proof_app),
@@ -68,6 +71,7 @@ app.command()(recover)
 app.command()(sim)
 app.command()(bench)
 app.command()(doctor)
+app.command()(export_all)
 
 
 @app.callback()

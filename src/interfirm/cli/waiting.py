@@ -47,6 +47,9 @@ def watch(operation: str, **arguments: Any) -> dict[str, Any]:
 
 def ended(flow: dict[str, Any]) -> dict[str, Any]:
     """The result of an ended flow; its refusal raised; exit code 4 for one that waits."""
+    if "approval" in flow:
+        session.show(flow["approval"], lambda found: f"{found['id']} waits for approval: `interfirm approvals list`")
+        raise typer.Exit(session.WAITING)
     state = flow.get("state")
     if state == "refused":
         result = flow["result"]

@@ -65,7 +65,7 @@ def flow_schemas() -> dict[str, Schema]:
         "informees": {"type": "array", "items": reference("Party")},
         "creates": {"type": "array", "items": {"type": "object"}},
         "approvals": {"type": "array", "items": {"type": "object"}},
-    }, about="What would come of it: who must sign, who sees it, what is made, whose approval it waits for.")  # fmt: skip
+    }, about="What would come of it: who must sign, who sees it, what is made, who must approve.")  # fmt: skip
     approval: Schema = {
         "type": "object", "required": ["id", "state", "operation", "asked_by", "lines", "approvals"],
         "properties": {

@@ -21,9 +21,9 @@ DONE = "done"
 _NONE = bytes(32)
 _READS = (
     "whoami", "templates", "contracts.list", "contracts.show", "contracts.history", "contracts.binding",
-    "disclosed.count", "disclosed.list", "flows.list", "flows.show", "inbox.list", "preview", "status", "access.people",
-    "access.roles", "access.tokens", "access.sessions", "session.list", "session.passkeys",
-    "invoice.list", "invoice.show", "report.ageing", "report.near-hits",
+    "disclosed.count", "disclosed.list", "flows.list", "flows.show", "inbox.list", "approvals.list",
+    "preview", "status", "access.people", "access.roles", "access.tokens", "access.sessions",
+    "session.list", "session.passkeys", "invoice.list", "invoice.show", "report.ageing", "report.near-hits",
     "jobs.list", "jobs.show", "bulk.mappings",
 )  # fmt: skip
 """What changes nothing and lets nothing out of the node is not recorded, unless it is refused."""
