@@ -76,6 +76,20 @@ def test_a_dry_run_then_an_import_then_an_export(layout: NetworkLayout, tmp_path
     assert sorted(amounts) == [f"{n}.00" for n in (1_000_001, 1_000_002, 1_000_004, 1_000_005, 1_000_006)]
 
 
+def test_a_firm_leaves_with_all_data_and_its_proofs_hold(layout: NetworkLayout, tmp_path: Path) -> None:
+    folder = tmp_path / "left"
+    code, left = run(layout, "export-all", str(folder))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert (code, left["files"]) == (0, len(files) - len(["manifest.json"]))
+    transaction = json.loads((folder / "transactions.jsonl").read_text().splitlines()[0])
+    proof = tmp_path / "proof.bin"
+    proof.write_bytes(bytes.fromhex(transaction["proofs"]["0"]))
+    proved = answer(command("--json", "proof", "verify", str(proof), "--anchor", str(folder / "anchor.json")))
+    assert (proved["transaction"], proved["index"]) == (transaction["id"], 0)
+    code, again = run(layout, "export-all", str(folder))
+    assert (code, again["refused"]["code"]) == (3, "leaving.folder")  # type: ignore[index] # JSON
+
+
 def test_a_job_goes_on_after_the_node_was_killed_and_flows_go_on_beside_it(
     layout: NetworkLayout, bank: Home, tmp_path: Path
 ) -> None:

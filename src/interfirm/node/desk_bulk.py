@@ -16,6 +16,7 @@ from interfirm.node.desk import Answer, Desk, Operation, bytes_of, text_of
 from interfirm.node.jobs import store
 from interfirm.node.jobs.exporting import ExportArguments, check_export
 from interfirm.node.jobs.importing import ImportArguments
+from interfirm.node.jobs.leaving import LeavingArguments, new_folder
 from interfirm.node.jobs.mapping import Mapping, read_mapping
 from interfirm.node.jobs.types import Job
 from interfirm.node.vault.turn import Turn
@@ -69,6 +70,22 @@ def _export(desk: Desk, arguments: dict[str, Any]) -> Answer:
     asked = _converted(given, ExportArguments)
     check_export(desk, asked)
     return _begin(desk, arguments, "export", asked)
+
+
+def _export_all(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """Write everything that this node holds into the empty `folder` of its machine; for the node's own user alone.
+
+    Answers with the `job`. `anchor` is the network's trust anchor as JSON, to lie beside the proofs.
+    """
+    permission = desk.permission
+    own = permission.is_owner and permission.caller.door == "control"
+    check(own, "access.operation", "this is for the user who runs the node", operation="export-all")
+    asked = LeavingArguments(folder=text_of(arguments, "folder"), anchor=str(arguments.get("anchor") or ""))
+    known = _known(desk, arguments)
+    if known is not None:
+        return known
+    new_folder(Path(asked.folder), asked.anchor)
+    return _begin(desk, arguments, "export-all", asked)
 
 
 def _format(name: str) -> str:
@@ -234,6 +251,7 @@ def _file(desk: Desk, arguments: dict[str, Any]) -> Answer:
 OPERATIONS: dict[str, Operation] = {
     "bulk.import": _import,
     "bulk.export": _export,
+    "bulk.export-all": _export_all,
     "bulk.mappings": _mappings,
     "bulk.mapping-put": _keep_mapping,
     "jobs.list": _list,

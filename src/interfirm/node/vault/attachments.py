@@ -73,6 +73,12 @@ class Attachments:
         """Whether a file with this hash is here."""
         return self._path(content).is_file()
 
+    def every(self) -> list[bytes]:
+        """The hashes of all files, in order."""
+        with told():
+            names = sorted(path.name for path in self._folder.iterdir() if not path.name.startswith(_UNFINISHED))
+        return [bytes.fromhex(name) for name in names]
+
     def holding(self, texts: Sequence[bytes]) -> list[bytes]:
         """The hashes of the files in which one of these texts stands."""
         if not texts:

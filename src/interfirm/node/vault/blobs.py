@@ -26,6 +26,12 @@ _PAGE = (
 _FIRST = sa.select(_b.key, _b.value).where(_b.space == sa.bindparam("of")).order_by(_b.key).limit(sa.bindparam("limit"))
 _PUT_PRIVATE = put(privates)
 _PRIVATE = sa.select(privates).where(privates.c.commitment == sa.bindparam("of"))
+_PRIVATES = (
+    sa.select(privates)
+    .where(privates.c.commitment > sa.bindparam("after"))
+    .order_by(privates.c.commitment)
+    .limit(sa.bindparam("limit"))
+)
 _OF_SUBJECT = sa.select(privates.c.commitment).where(privates.c.subject == sa.bindparam("of"))
 _ERASE = sa.delete(privates).where(privates.c.subject == sa.bindparam("of"))
 
@@ -77,6 +83,10 @@ class Privates(Blobs):
         """What a commitment hides, unless it is unknown here or erased."""
         row = self.row(_PRIVATE, of=commitment)
         return None if row is None else PrivateValue(*row)
+
+    def every_private(self, *, after: bytes = b"", limit: int = 50) -> list[PrivateValue]:
+        """Private values in the order of their commitments, after the commitment `after`."""
+        return [PrivateValue(*row) for row in self.rows(_PRIVATES, after=after, limit=limit)]
 
     def erase_subject(self, subject: str) -> int:
         """Erase all private values of a data subject from the files of the database, too; returns how many."""

@@ -114,6 +114,10 @@ class Vault:
         """Whether an attached file with this SHA-256 is kept here."""
         return self._attachments.has(content)
 
+    def attachments(self) -> list[bytes]:
+        """The hashes of all attached files, in order."""
+        return self._attachments.every()
+
     def attachments_holding(self, texts: Sequence[bytes]) -> list[bytes]:
         """The attached files in which one of these texts stands; all of them are read."""
         return self._attachments.holding(texts)
