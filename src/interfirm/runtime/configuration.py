@@ -17,6 +17,7 @@ import msgspec
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
+from interfirm.node.access.oidc import OidcSettings
 from interfirm.runtime.watching import LogSettings, NotifySettings, TelemetrySettings
 
 PREFIX = "INTERFIRM_"
@@ -41,6 +42,7 @@ class Configuration(Value, frozen=True, forbid_unknown_fields=True):
 
     api: ApiSettings = ApiSettings()
     signin: SigninSettings = SigninSettings()
+    oidc: OidcSettings = OidcSettings()
     log: LogSettings = LogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     notify: NotifySettings = NotifySettings()
@@ -59,9 +61,9 @@ def read_configuration(path: Path, environment: Mapping[str, str] | None = None)
         raise Refusal("configuration.setting", "a setting is unknown or not of its kind", path=str(path),
                       reason=str(error)) from error  # fmt: skip
     _check_api(found.api, path)
-    for section in (found.log, found.telemetry, found.notify):
-        section.checked()
-    return found.replace(signin=_signin(found))
+    for settings in (found.log, found.telemetry, found.notify):
+        settings.checked()
+    return found.replace(signin=_signin(found), oidc=found.oidc.checked())
 
 
 def _signin(found: Configuration) -> SigninSettings:

@@ -9,6 +9,7 @@ from interfirm.api.ports import Parts, ShownOperation, ShownTemplate
 from interfirm.api.signin import cookies
 from interfirm.api.signin.service import SignIn
 from interfirm.api.signin.settings import SigninSettings
+from interfirm.node.access.oidc import OidcSettings
 from interfirm.node.access.people import caller_of_token
 from interfirm.node.access.types import Caller
 from interfirm.node.operations import OPERATIONS
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from interfirm.runtime.node_process import NodeProcess
 
 _BEARER = "bearer "
+NO_PROVIDER = OidcSettings()
 NOWHERE = SigninSettings()
 """No page's origin is that of a node which browsers do not reach."""
 DOCUMENTS_PUT = "documents.put"
@@ -26,11 +28,13 @@ DOCUMENTS_PUT = "documents.put"
 class Doors:
     """See api.signin.ports.SigninPort."""
 
-    def __init__(self, process: NodeProcess, settings: SigninSettings = NOWHERE) -> None:
+    def __init__(
+        self, process: NodeProcess, settings: SigninSettings = NOWHERE, oidc: OidcSettings = NO_PROVIDER
+    ) -> None:
         self._process = process
         self._desk = process.assembly.desk
         self._vault = process.assembly.vault
-        self.signin = SignIn(self._vault, settings, now_ms=self.now_ms, random=self._desk.services.random)
+        self.signin = SignIn(self._vault, settings, oidc=oidc, now_ms=self.now_ms, random=self._desk.services.random)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """See NodePort."""

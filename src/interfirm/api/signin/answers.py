@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from interfirm.api.rest.endpoints import JSON, Reply
 from interfirm.api.rest.problems import FAULT, problem
 from interfirm.api.rest.reading import check_head, check_media_type, chunks, json_of
 from interfirm.api.signin import cookies
+from interfirm.api.signin.ports import SigninPort
 from interfirm.api.signin.service import Opened
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.errors import Refusal
@@ -23,7 +25,7 @@ from interfirm.node.access.sessions import Client, csrf_token
 
 STATUSES = {"access.sign-in": 401, "access.sign-in-state": 401, "access.code": 401, "access.too-many": 429,
             "access.password": 422, "access.passkey-host": 422, "access.session": 404, "access.passkey": 404,
-            "access.oidc-provider": 502}  # fmt: skip
+            "access.oidc-token": 401, "access.oidc-provider": 502}  # fmt: skip
 """Code -> status, where it is another than that of its family."""
 NOT_STORED = {"Cache-Control": "no-store"}
 V = TypeVar("V", bound=Value)
@@ -96,3 +98,20 @@ async def body_of(request: Request, kind: type[V]) -> V:
         return msgspec.convert(json_of(data, at=""), kind)
     except msgspec.ValidationError as error:
         raise Refusal("form.fields", "this is not written as it should be", reason=str(error)[:300]) from error
+
+
+def paths(path: str, **handlers: Any) -> Iterable[BaseRoute]:
+    """The route of a path, with a handler for each method."""
+    by_method = {method: answered(handler) for method, handler in handlers.items()}
+
+    async def serve(request: Request) -> Response:
+        return await by_method["GET" if request.method == "HEAD" else request.method](request)
+
+    return [Route(path, serve, methods=list(by_method))]
+
+
+async def asked(port: SigninPort, request: Request, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the node's desk answers to whoever sent a request; Refusal `access.*`."""
+    found = await port.ask(port.caller(request.headers), name, arguments)
+    assert isinstance(found, dict), "no flow is started here"
+    return found

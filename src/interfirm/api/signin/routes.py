@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from interfirm.api.signin import cookies
-from interfirm.api.signin.answers import answer, answered, body_of, client_of, shown, signed_in
+from interfirm.api.signin.answers import answer, asked, body_of, client_of, paths, shown, signed_in
 from interfirm.api.signin.guard import SESSION_PATH
 from interfirm.api.signin.ports import SigninPort
 from interfirm.base.values import Value
@@ -48,17 +47,17 @@ def routes(port: SigninPort) -> list[BaseRoute]:
         *paths(f"{SESSION_PATH}/password", POST=sessions.change_password),
         *paths(SESSIONS_PATH, GET=sessions.all_of_mine, DELETE=sessions.end_others),
         *paths(f"{SESSIONS_PATH}/{{id}}", DELETE=sessions.end_one),
+        *_by_provider(port),
     ]
 
 
-def paths(path: str, **handlers: Any) -> Iterable[BaseRoute]:
-    """The route of a path, with a handler for each method."""
-    by_method = {method: answered(handler) for method, handler in handlers.items()}
+def _by_provider(port: SigninPort) -> list[BaseRoute]:
+    settings = port.signin.oidc
+    if not settings.issuer:
+        return []
+    from interfirm.api.signin.oidc import oidc_routes  # other nodes do without what it loads
 
-    async def serve(request: Request) -> Response:
-        return await by_method["GET" if request.method == "HEAD" else request.method](request)
-
-    return [Route(path, serve, methods=list(by_method))]
+    return oidc_routes(port, settings)
 
 
 class Sessions:
@@ -123,10 +122,3 @@ class Sessions:
 
     def _cookie(self, request: Request) -> str:
         return cookies.read("session", request.headers, self._settings)
-
-
-async def asked(port: SigninPort, request: Request, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """What the node's desk answers to whoever sent a request; Refusal `access.*`."""
-    found = await port.ask(port.caller(request.headers), name, arguments)
-    assert isinstance(found, dict), "no flow is started here"
-    return found

@@ -11,6 +11,7 @@ from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.node.access import attempts, audit, invitations, passwords, sessions
+from interfirm.node.access.oidc import OidcSettings
 from interfirm.node.access.people import caller_of
 from interfirm.node.access.sessions import Client, Means, Session
 from interfirm.node.access.types import Caller
@@ -36,10 +37,17 @@ class SignIn:
     """See the module. `random` gives as many random bytes as it is asked for."""
 
     def __init__(
-        self, vault: Vault, settings: SigninSettings, *, now_ms: Callable[[], int], random: Callable[[int], bytes]
+        self,
+        vault: Vault,
+        settings: SigninSettings,
+        *,
+        oidc: OidcSettings,
+        now_ms: Callable[[], int],
+        random: Callable[[int], bytes],
     ) -> None:
         self.vault = vault
         self.settings = settings
+        self.oidc = oidc
         self.now_ms = now_ms
         self.random = random
         self.pending = Pending(random(32), now_ms)

@@ -20,6 +20,7 @@ from interfirm.api.signin.guard import SessionGuard
 from interfirm.api.signin.routes import routes
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.node.access import audit, passwords, people
+from interfirm.node.access.oidc import OidcSettings
 from interfirm.node.access.people import Person
 from interfirm.node.access.types import OWNER
 from interfirm.runtime.doors import Doors
@@ -35,14 +36,14 @@ OTHER_PASSWORD = "six other words in a row"
 class SigninNode:
     """One firm's node with REST and sign-in behind the guard, on a clock of its own."""
 
-    def __init__(self, firm: FirmNode, settings: SigninSettings) -> None:
+    def __init__(self, firm: FirmNode, settings: SigninSettings, oidc: OidcSettings) -> None:
         self.firm = firm
         self.at_ms = firm.firm.clock_ms()
         self.settings = settings
         firm.clock = SimpleNamespace(now_ms=lambda: self.at_ms)
         firm.desk.now_ms = lambda: self.at_ms
         self.vault = firm.firm.vault
-        self.doors = Doors(cast("NodeProcess", firm), settings)
+        self.doors = Doors(cast("NodeProcess", firm), settings, oidc)
         inner = Starlette(routes=[*rest_routes(self.doors, Answers(self.vault, lambda: self.at_ms)), *self._routes()])
         self.app = SessionGuard(inner, settings)
 
@@ -127,6 +128,6 @@ class Browser:
 
 
 @contextmanager
-def a_node(settings: SigninSettings | None = None) -> Iterator[SigninNode]:
+def a_node(settings: SigninSettings | None = None, oidc: OidcSettings | None = None) -> Iterator[SigninNode]:
     with nodes(1) as [firm], patch.multiple(passwords, HASHER=CHEAP, NOBODYS=CHEAP.hash(PASSWORD[::-1])):
-        yield SigninNode(firm, (settings or SigninSettings(origin=ORIGIN)).checked())
+        yield SigninNode(firm, (settings or SigninSettings(origin=ORIGIN)).checked(), oidc or OidcSettings())
