@@ -51,6 +51,14 @@ def test_a_choice_is_previewed_without_being_made(clerk: Client, held: str) -> N
     assert clerk.get(held).json()["status"] == "active"
 
 
+def test_a_contract_is_previewed_without_being_made(node: FirmNode, clerk: Client) -> None:
+    before = clerk.get("/v1/contracts/cash.Cash", params={"status": "all", "limit": "1000"}).json()
+    preview = clerk.post("/v1/contracts/cash.Cash?dry_run=true", json=cash(node, "7.00"))
+    assert preview.status_code == 200, preview.text
+    assert preview.json()["creates"][0]["amount"] == {"amount": "7.00", "currency": "EUR"}
+    assert clerk.get("/v1/contracts/cash.Cash", params={"status": "all", "limit": "1000"}).json() == before
+
+
 def test_a_preview_says_why_not(clerk: Client, held: str) -> None:
     too_much = {**TO_OTHER, "amount": {"amount": "100.01", "currency": "EUR"}}
     answer = clerk.post(f"{held}/move?dry_run=true", json={"arguments": too_much})

@@ -109,6 +109,12 @@ def test_what_is_shown_is_what_is_documented(node: FirmNode, clerk: Client, docu
         assert faults(schema, clerk.get(asked).json(), components) == []
 
 
+def test_a_preview_is_what_is_documented(node: FirmNode, clerk: Client, document: dict[str, Any]) -> None:
+    components = document["components"]["schemas"]
+    preview = clerk.post("/v1/contracts/cash.Cash?dry_run=true", json=cash(node)).json()
+    assert faults(components["Preview"], preview, components) == []
+
+
 @pytest.mark.parametrize(("schema", "value", "reason"), [
     ({"type": "integer", "minimum": 1}, 0, "is too small or too large"), ({"type": "integer"}, True, "is no integer"),
     ({"type": "integer"}, 1.0, "is no integer"), ({"type": "string", "maxLength": 1}, "ab", "is too short or too long"),
