@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from interfirm.api.signin import cookies
 from interfirm.api.signin.answers import answer, asked, body_of, client_of, paths, shown, signed_in
 from interfirm.api.signin.guard import SESSION_PATH
+from interfirm.api.signin.passkeys import passkey_routes
 from interfirm.api.signin.ports import SigninPort
 from interfirm.base.values import Value
 
@@ -47,6 +48,7 @@ def routes(port: SigninPort) -> list[BaseRoute]:
         *paths(f"{SESSION_PATH}/password", POST=sessions.change_password),
         *paths(SESSIONS_PATH, GET=sessions.all_of_mine, DELETE=sessions.end_others),
         *paths(f"{SESSIONS_PATH}/{{id}}", DELETE=sessions.end_one),
+        *passkey_routes(port),
         *_by_provider(port),
     ]
 

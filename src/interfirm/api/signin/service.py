@@ -134,6 +134,11 @@ class SignIn:
         with self.vault.turn() as turn:
             audit.record(turn, caller, operation=SIGN_IN, subject=means, outcome=refusal.code, at_ms=self.now_ms())
 
+    async def slowly(self, work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        """What `work` gives, in a thread; only so much at one time."""
+        async with self._hashing:
+            return await asyncio.to_thread(work, *arguments, **named)
+
     async def _compare(self, name: str, plain: str, client: Client) -> passwords.Password:
         """The kept password of a name, which is this one; takes as long where there is none."""
         with self.vault.turn() as turn:
@@ -142,7 +147,7 @@ class SignIn:
             kept = passwords.of(turn, name)
         found = kept or passwords.Password(hash=passwords.NOBODYS, changed_ms=0)
         try:
-            await self._slowly(passwords.check_matches, found.hash, plain)
+            await self.slowly(passwords.check_matches, found.hash, plain)
         except Refusal as refusal:
             # what was typed for a name nobody has may be a password
             self.note_refused(name if kept else "", "password", refusal)
@@ -160,8 +165,4 @@ class SignIn:
         attempts.succeeded(turn, "name", person)
 
     async def _hashed(self, plain: str) -> str:
-        return await self._slowly(passwords.hashed, plain, salt=self.random(passwords.SALT_BYTES))
-
-    async def _slowly(self, work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        async with self._hashing:
-            return await asyncio.to_thread(work, *arguments, **named)
+        return await self.slowly(passwords.hashed, plain, salt=self.random(passwords.SALT_BYTES))
