@@ -1,0 +1,171 @@
+"""Who may do what with which contracts, at every door: each role, template, operation and row.
+
+`access_matrix.json` says of every template what each role may: `r` read, `c` create, `x` make choices. A template that
+has no entry there fails here, so that somebody decides about it before anybody is let in.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.support.specimens import specimen
+from tests.unit.api.rest.nodes import FirmNode, business_engine, nodes
+
+from interfirm.base.errors import Refusal
+from interfirm.contracts.language import Party, Private
+from interfirm.contracts.packages import TemplateCode
+from interfirm.node.access.roles import ROLES
+from interfirm.node.access.types import Caller, Role, Rule
+from interfirm.node.asking import Start
+from interfirm.node.desk import Desk
+from interfirm.node.forms import ref_text
+from interfirm.node.vault.types import StoredContract
+
+MATRIX: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("access_matrix.json").read_text())
+TEMPLATES = {business_engine().path_of(code.id): code for code in business_engine().templates()}
+
+
+def own_rows(code: TemplateCode) -> str:
+    """The filter for contracts whose first party, or one of whose parties, is $firm."""
+    for name, kind in code.fields.items():
+        if kind is Party:
+            return json.dumps({name: {"_eq": "$firm"}})
+        if kind == tuple[Party, ...]:
+            return json.dumps({name: {"_contains": ["$firm"]}})
+    raise AssertionError(f"no field of {code.id.name} says whose a contract is")
+
+
+ROWS = Role(
+    name="own", about="Everything with contracts of $firm, and nothing with others.",
+    operations=("create", "exercise", "contracts.*"),
+    rules=tuple(
+        Rule(template=path, read=True, create=True, choices=("*",), rows=own_rows(code))
+        for path, code in TEMPLATES.items()
+    ),
+)  # fmt: skip
+ALL_ROLES = {role.name: role for role in (*ROLES, ROWS)}
+MATRIX_OF_ROWS = "rcx"
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[FirmNode]:
+    """A node with one contract of every template of its own firm, and one of another."""
+    with nodes(2) as (one, other):
+        with one.firm.vault.turn() as turn:
+            for number, code in enumerate(TEMPLATES.values(), start=1):
+                for offset, firm in ((0, one), (1_000, other)):
+                    made = specimen(code, firm.firm.identity, number + offset)
+                    turn.add_contract(made)
+                    # a specimen has no proofs, and none are asked for by what is tried here
+                    one.desk.books._disclosures[made.ref] = SimpleNamespace(  # type: ignore[assignment]
+                        template=made.template, payload=made.payload, origin=made.ref
+                    )
+        yield one
+
+
+def held(node: FirmNode, code: TemplateCode, *, own: bool) -> StoredContract:
+    number = 1 + list(TEMPLATES.values()).index(code) + (0 if own else 1_000)
+    with node.firm.vault.read() as turn:
+        found = turn.contract(specimen(code, bytes(32), number).ref)
+    assert found is not None
+    return found
+
+
+def desk(node: FirmNode, role: str) -> Desk:
+    node.client(role, ALL_ROLES[role])
+    caller = Caller(name=role, roles=(role,), door="token", variables=(("firm", node.firm.name),))
+    return node.desk.of(caller)
+
+
+def refused(desk: Desk, name: str, **arguments: Any) -> str:
+    """The code of the refusal; empty where the desk let it through, and missed only the choice's arguments."""
+    try:
+        desk.handle(name, arguments)
+    except Refusal as refusal:
+        return "" if refusal.code == "contract.arguments" else refusal.code
+    return ""
+
+
+def test_every_template_has_an_entry_for_every_role() -> None:
+    assert sorted(MATRIX) == sorted(TEMPLATES), "decide who may what, in access_matrix.json"
+    for path, entry in MATRIX.items():
+        assert sorted(entry) == sorted(role.name for role in ROLES), path
+
+
+def cases() -> list[Any]:
+    of_roles = [(path, role, allowed) for path, entry in MATRIX.items() for role, allowed in entry.items()]
+    of_rows = [(path, ROWS.name, MATRIX_OF_ROWS) for path in MATRIX]
+    return [pytest.param(*each, id=f"{each[0]}-{each[1]}") for each in (*of_roles, *of_rows)]
+
+
+def everything(role: str, allowed: str, *, own: bool) -> str:
+    """What a role may with a contract of the own firm, or of another."""
+    return allowed if own or role != ROWS.name else ""
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own", "other"])
+@pytest.mark.parametrize(("path", "role", "allowed"), cases())
+def test_a_role_may_what_the_matrix_says_and_no_more(
+    node: FirmNode, path: str, role: str, allowed: str, own: bool
+) -> None:
+    code, mine = TEMPLATES[path], desk(node, role)
+    stored = held(node, code, own=own)
+    may, ref = everything(role, allowed, own=own), ref_text(stored.ref)
+    listed = "r" in allowed and ref in [
+        row["ref"]
+        for row in mine.handle("contracts.list", {"template": path})["contracts"]  # type: ignore[index]  # answered at once
+    ]
+    assert listed is ("r" in may)
+    for operation in ("contracts.show", "contracts.history"):
+        assert (refused(mine, operation, ref=ref) == "") is ("r" in may), operation
+    if "r" not in allowed:
+        assert refused(mine, "contracts.list", template=path).startswith("access.")
+    fields = node.desk.forms.write(code.read(stored.payload, None))
+    assert made(mine, path, fields) is ("c" in may)
+    for choice in code.choices:
+        assert (refused(mine, "exercise", ref=ref, choice=choice) == "") is ("x" in may), choice
+
+
+def made(desk: Desk, path: str, fields: dict[str, Any]) -> bool:
+    """Whether a flow would begin that makes such a contract."""
+    code = TEMPLATES[path]
+    private = {name for name, kind in code.fields.items() if Private in (kind, typing.get_origin(kind))}
+    needed = {name: value for name, value in fields.items() if name in code.required}
+    given = {n: {"value": "v", "subject": "s"} if n in private else value for n, value in needed.items()}
+    try:
+        return isinstance(desk.handle("create", {"template": path, "fields": given}), Start)
+    except Refusal as refusal:
+        if refusal.code in ("access.operation", "access.create"):
+            return False
+        raise
+
+
+@pytest.mark.parametrize("role", [*(role.name for role in ROLES), ROWS.name])
+def test_rest_shows_each_role_what_the_matrix_says(node: FirmNode, role: str) -> None:
+    client = node.client(role, ALL_ROLES[role], variables=(("firm", node.firm.name),))
+    for path, entry in MATRIX.items():
+        allowed = entry.get(role, MATRIX_OF_ROWS)
+        listed = client.get(f"/v1/contracts/{path}")
+        if "r" not in allowed:
+            assert listed.status_code in (403, 404), path
+            assert client.get(
+                f"/v1/contracts/{path}/{ref_text(held(node, TEMPLATES[path], own=True).ref)}"
+            ).status_code in (403, 404)
+            continue
+        refs = {row["ref"] for row in listed.json()["contracts"]}
+        for own in (True, False):
+            ref = ref_text(held(node, TEMPLATES[path], own=own).ref)
+            may = "r" in everything(role, allowed, own=own)
+            assert (ref in refs) is may, path
+            assert (client.get(f"/v1/contracts/{path}/{ref}").status_code == 200) is may, path
+
+
+def test_whoever_shows_nothing_or_what_is_not_valid_sees_nothing(node: FirmNode) -> None:
+    for path in MATRIX:
+        assert node.stranger().get(f"/v1/contracts/{path}").status_code == 401
