@@ -53,6 +53,15 @@ def _hidden(name: str, value: Any) -> Any:
     return value if isinstance(value, bool | int | None) else _SECRETS.sub(HIDDEN, str(value))
 
 
+class _Library(logging.Handler):
+    """What libraries tell through Python's own logging, as one of our lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        tell = log.error if record.levelno >= logging.ERROR else log.warning
+        tell("library.told", library=record.name, message=record.getMessage(), exc_info=record.exc_info)
+
+
 _PROCESSORS: list[structlog.typing.Processor] = [
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -73,5 +82,6 @@ def name_process(firm: str, *, level: str = "info") -> None:
         event.setdefault("firm", firm)
         return event
 
+    logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
     least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(processors=[named, *_PROCESSORS], wrapper_class=structlog.make_filtering_bound_logger(least))

@@ -22,7 +22,7 @@ from interfirm.node.network.tls import Surroundings
 from interfirm.node.notices import notice_id
 from interfirm.node.node import HeardTell, Refused, WakeAt
 from interfirm.node.reading import shown_flow
-from interfirm.node.vault.types import FlowRecord
+from interfirm.node.vault.types import FlowRecord, InboxItem
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
 from interfirm.runtime.hearing import Hearing
@@ -30,8 +30,11 @@ from interfirm.runtime.http import HttpServer
 from interfirm.runtime.jobs import JobDriver, job_driver
 from interfirm.runtime.logs import log, name_process
 from interfirm.runtime.metrics import Metrics
+from interfirm.runtime.notify import Notifier
+from interfirm.runtime.notify_ways import ways_of
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.storage import StorageGuard
+from interfirm.runtime.telemetry import otlp_telemetry
 from interfirm.runtime.tls import Revocations, certificate_until_s, tls_identity
 from interfirm.runtime.web import web_application
 
@@ -65,6 +68,10 @@ class NodeProcess:
         self.node.watch(self.metrics.at)
         turns = TurnLoop(self.metrics.timed(self.storage.turn), self._release)
         self.driver = self.hearing.driver = Driver(turns, clock)
+        watched, firm = assembly.configuration, home.member.slug
+        self.telemetry = otlp_telemetry(watched.telemetry, identity=assembly.store.identity, firm=firm)
+        ways = ways_of(watched.notify, now_ms=SystemClock().now_ms)
+        self.notifier = Notifier(assembly.vault, ways, firm=firm, events=watched.notify.events)
         self.metrics.watch(self, certificate_until_s=certificate_until_s(home))
         self.jobs: JobDriver = job_driver(assembly, self.driver.put)
         self.control = ControlServer(home.control_path, self.handle)
@@ -84,6 +91,7 @@ class NodeProcess:
             for effect in self.node.start(self.clock.now_ms()):
                 self._release(effect)
             self._look_at_inbox()
+            self.notifier.start()
             log.info("node.started", port=member.port)
             ready()
             async with self.jobs:
@@ -94,6 +102,9 @@ class NodeProcess:
             await self.network.stop()
             for gate in self.gates.values():
                 gate.stop()
+            await self.notifier.stop()
+            if self.telemetry is not None:
+                await asyncio.to_thread(self.telemetry.close)
             self.assembly.vault.close()
             log.info("node.stopped")
 
@@ -141,7 +152,7 @@ class NodeProcess:
             case Refused():
                 self._refused(effect)
             case HeardTell():
-                self._noticed(effect)
+                self._look_at_item(notice_id(effect.notary, effect.told))
                 log.info("notary.told", kind=effect.told.kind, subject=effect.told.subject.hex())
             case _:
                 self.hearing.release(effect)
@@ -151,28 +162,39 @@ class NodeProcess:
         self.metrics.progressed(effect)
         if effect.state in (*ENDED, "failed") and not effect.again:
             self._ended_with(effect.record)
+            if self.telemetry is not None:
+                self.telemetry.ended(effect)
         if effect.record.kind == "collect" and effect.state == "refused":  # it may have left a notice
             self._look_at_inbox()
         wait = self.assembly.services.waiting.of(effect.flow)
         if wait is not None and wait.item:
-            self.metrics.inbox_opened((wait.item,))
+            self._look_at_item(wait.item)
 
     def _ended_with(self, record: FlowRecord) -> None:
         reason = reason_of(record) or {}
         if record.state == "refused":
             self.metrics.refused(reason["code"])
+        elif record.state == "failed":
+            self.notifier.failed(record)
         tell = {"failed": log.error, "killed": log.warning, "refused": log.info}.get(record.state, log.debug)
         tell("flow.ended", flow=record.id, kind=record.kind, state=record.state, code=reason.get("code", ""))
 
     def _look_at_inbox(self) -> None:
         with self.assembly.vault.read() as turn:
-            self.metrics.inbox_opened(item.id for item in turn.inbox(state="open"))
+            items = turn.inbox(state="open")
+        for item in items:
+            self._opened(item)
 
-    def _noticed(self, effect: HeardTell) -> None:
+    def _look_at_item(self, name: str) -> None:
         with self.assembly.vault.read() as turn:
-            item = turn.inbox_item(notice_id(effect.notary, effect.told))
+            item = turn.inbox_item(name)
         if item is not None and item.state == "open":
-            self.metrics.inbox_opened((item.id,))
+            self._opened(item)
+
+    def _opened(self, item: InboxItem) -> None:
+        """An item waits for a person."""
+        self.metrics.inbox_opened((item.id,))
+        self.notifier.item(item)
 
     def _refused(self, effect: Refused) -> None:
         waiting = self._refusals.pop(id(effect.event), None)

@@ -76,6 +76,8 @@ class Context:
         self.top: list[_OpenStep] = []
         self.waiting_on = ""
         self.cancellable = False
+        self.transaction = b""
+        """The id of the transaction that the flow is about, as soon as it is known."""
         self._sessions = 0
 
     def once(self, name: str, function: Callable[[], R], kind: Any) -> Await[R]:

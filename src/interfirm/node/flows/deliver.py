@@ -46,6 +46,7 @@ async def take_delivery(ctx: Context, arguments: bytes) -> str:
     """Record a notarised transaction that this organisation did not have to sign."""
     opened = msgspec.msgpack.decode(arguments, type=Opened)
     delivery = codec.decode(opened.body, Delivery)
+    ctx.transaction = delivery.transaction
     with ctx.step("Verify and record"):
         if await ctx.once("record", lambda: _takes(ctx, delivery), bool):
             return delivery.transaction.hex()

@@ -94,6 +94,7 @@ async def exercise(ctx: Context, arguments: bytes) -> Exercised:
             draft = books.sealed(draft, seals)
         verified = _own_view(ctx, draft)
         own = await ctx.once("sign", lambda: _sign(books, draft), TransactionSignature | None)
+    ctx.transaction = draft.id
     deal = Deal(ctx, draft, seals, own, asked.note)
     receipt = await deal.receipt()
     with ctx.step("Record"):

@@ -399,7 +399,8 @@ class FlowEngine:
             state=state, progress=_pack(steps), result=result, changed_ms=changed_ms
         )
         self._store.put(running.record)
-        self._effects.append(TellProgress(record=running.record, steps=steps))
+        told = TellProgress(record=running.record, steps=steps, transaction=running.context.transaction)
+        self._effects.append(told)
 
     def _finish(self, running: _Running, state: str, result: bytes) -> None:
         flow = running.record.id

@@ -129,6 +129,7 @@ async def end_reservations(ctx: Context, arguments: bytes) -> str:
     twice; each is made until the home notary holds the claim no longer.
     """
     held = msgspec.msgpack.decode(arguments, type=HeldClaims)
+    ctx.transaction = held.transaction
     with ctx.step("Wait for the outcome"):
         answered = await _outcome(ctx, held)
     if answered is None:

@@ -59,6 +59,7 @@ async def respond(ctx: Context, arguments: bytes) -> str:
         proposal = codec.decode(opened.body, Proposal)
         with ctx.step("Re-execute"):
             verified = await _verified(ctx, talk, proposal)
+            ctx.transaction = verified.id
             await ctx.once("check", lambda: _check_mine(ctx, verified, proposal), None)
         await _decide(ctx, verified, proposal, services.name_of(opened.peer))
     except Refusal as refusal:

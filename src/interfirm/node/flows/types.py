@@ -160,6 +160,8 @@ class TellProgress(Value, frozen=True):
     steps: tuple[Step, ...]
     again: bool = False
     """It was asked for again, and nothing changed."""
+    transaction: bytes = b""
+    """The id of the transaction that the flow is about; empty where it is about none, or knows it not yet."""
 
     @property
     def flow(self) -> str:
