@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from interfirm.api.metrics import MetricsDoor
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
+from interfirm.api.signin.app import with_sign_in
 from interfirm.runtime.doors import Doors
 from interfirm.runtime.metrics import CONTENT_TYPE
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 def web_application(process: NodeProcess) -> ASGIApp:
     """The application of a node's process."""
-    port = Doors(process)
+    configuration = process.assembly.configuration
+    port = Doors(process, configuration.signin, configuration.oidc)
     application = rest_app(port, Answers(process.assembly.vault, process.clock.now_ms))
+    application = with_sign_in(application, port)
     return MetricsDoor(application, port, content_type=CONTENT_TYPE, answered=process.metrics.answered)

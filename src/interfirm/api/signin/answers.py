@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from interfirm.api.rest.app import SECURITY_HEADERS
 from interfirm.api.rest.endpoints import JSON, Reply
 from interfirm.api.rest.problems import FAULT, problem
 from interfirm.api.rest.reading import check_head, check_media_type, chunks, json_of
@@ -27,7 +28,7 @@ STATUSES = {"access.sign-in": 401, "access.sign-in-state": 401, "access.code": 4
             "access.password": 422, "access.passkey-host": 422, "access.session": 404, "access.passkey": 404,
             "access.oidc-token": 401, "access.oidc-provider": 502}  # fmt: skip
 """Code -> status, where it is another than that of its family."""
-NOT_STORED = {"Cache-Control": "no-store"}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 V = TypeVar("V", bound=Value)
 Handler = Callable[[Request], Awaitable[Response]]
 _log = structlog.get_logger("interfirm.http")
@@ -45,7 +46,7 @@ def answered(handler: Handler) -> Handler:
         except Exception:
             _log.exception("http.fault", method=request.method, path=request.url.path)
             response = refused(FAULT)
-        response.headers.update(NOT_STORED)
+        response.headers.update(SECURITY_HEADERS)
         return response
 
     return serve
@@ -56,7 +57,7 @@ def refused(refusal: Refusal) -> Response:
     reply = problem(refusal)
     status = STATUSES.get(refusal.code, reply.status)
     reply = Reply(status, {**reply.body, "status": status}, reply.headers, reply.media_type)
-    headers = {**dict(reply.headers), **NOT_STORED}
+    headers = {**dict(reply.headers), **SECURITY_HEADERS}
     if "retry_s" in refusal.values:
         headers["Retry-After"] = str(refusal.values["retry_s"])
     return Response(reply.encoded(), status, headers=headers, media_type=reply.media_type)
@@ -100,14 +101,16 @@ async def body_of(request: Request, kind: type[V]) -> V:
         raise Refusal("form.fields", "this is not written as it should be", reason=str(error)[:300]) from error
 
 
-def paths(path: str, **handlers: Any) -> Iterable[BaseRoute]:
+def paths(path: str, **handlers: Handler) -> Iterable[BaseRoute]:
     """The route of a path, with a handler for each method."""
-    by_method = {method: answered(handler) for method, handler in handlers.items()}
 
     async def serve(request: Request) -> Response:
-        return await by_method["GET" if request.method == "HEAD" else request.method](request)
+        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            raise Refusal("http.method", "this method is not for this path", allowed=sorted(handlers))
+        return await handler(request)
 
-    return [Route(path, serve, methods=list(by_method))]
+    return [Route(path, answered(serve), methods=list(METHODS))]
 
 
 async def asked(port: SigninPort, request: Request, name: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,11 @@ from unittest.mock import patch
 
 import httpx
 from argon2 import PasswordHasher
-from starlette.applications import Starlette
 from tests.unit.api.rest.nodes import FirmNode, nodes
 
-from interfirm.api.rest.app import rest_routes
+from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
-from interfirm.api.signin.guard import SessionGuard
-from interfirm.api.signin.routes import routes
+from interfirm.api.signin.app import with_sign_in
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.node.access import audit, passwords, people
 from interfirm.node.access.oidc import OidcSettings
@@ -44,11 +42,7 @@ class SigninNode:
         firm.desk.now_ms = lambda: self.at_ms
         self.vault = firm.firm.vault
         self.doors = Doors(cast("NodeProcess", firm), settings, oidc)
-        inner = Starlette(routes=[*rest_routes(self.doors, Answers(self.vault, lambda: self.at_ms)), *self._routes()])
-        self.app = SessionGuard(inner, settings)
-
-    def _routes(self) -> list[Any]:
-        return routes(self.doors)
+        self.app = with_sign_in(rest_app(self.doors, Answers(self.vault, lambda: self.at_ms)), self.doors)
 
     def person(self, name: str = "anna", *roles: str) -> None:
         with self.vault.turn() as turn:

@@ -102,6 +102,15 @@ def test_what_is_answered_about_sessions_is_stored_nowhere(node: SigninNode) -> 
     refused = browser.delete("/v1/session", headers={"X-CSRF-Token": "0"})
     for answer in (browser.get(), browser.get("/v1/sessions"), node.browser().get(), refused):
         assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_another_method_or_path_is_refused_as_everywhere(node: SigninNode) -> None:
+    browser = node.signed_in()
+    wrong = browser.request("PUT", "/v1/session")
+    assert code_of(wrong) == (405, "http.method")
+    assert wrong.headers["allow"] == "DELETE, GET, POST"
+    assert code_of(browser.get("/v1/session/other")) == (404, "http.path")
 
 
 def test_on_this_machine_a_session_works_over_plain_http() -> None:
