@@ -76,7 +76,8 @@ def test_a_dry_run_then_an_import_then_an_export(layout: NetworkLayout, tmp_path
     assert sorted(amounts) == [f"{n}.00" for n in (1_000_001, 1_000_002, 1_000_004, 1_000_005, 1_000_006)]
 
 
-def test_a_firm_leaves_with_all_data_and_its_proofs_hold(layout: NetworkLayout, tmp_path: Path) -> None:
+def test_a_firm_leaves_with_all_data_and_its_proofs_hold(layout: NetworkLayout, bank: Home, tmp_path: Path) -> None:
+    done(bank, "create", template="cash.Cash", fields={"issuer": BANK, "owner": OWNER, "amount": "8888888.00 EUR"})
     folder = tmp_path / "left"
     code, left = run(layout, "export-all", str(folder))
     files = [path for path in folder.rglob("*") if path.is_file()]
