@@ -261,6 +261,26 @@ class Limits(msgspec.Struct, frozen=True):
     """Longest time between two attempts to deliver a webhook."""
     webhook_give_up_ms: int = 3 * 24 * 3600 * 1000
     """How long a webhook is tried that does not get through before it is stopped."""
+    graphql_query_bytes_max: int = 64 * 1024
+    """The text of one GraphQL query."""
+    graphql_tokens_count_max: int = 8_000
+    """Words and signs of one GraphQL query."""
+    graphql_depth_max: int = 15
+    """Nesting of the fields of one GraphQL query."""
+    graphql_fields_count_max: int = 500
+    """Fields of one GraphQL query, those of fragments wherever they are used."""
+    graphql_roots_count_max: int = 30
+    """Things that one GraphQL query asks at once."""
+    graphql_cost_max: int = 50_000
+    """Fields that one GraphQL query may show: each as often as the lists around it have rows."""
+    graphql_kept_count_max: int = 1_000
+    """GraphQL queries that are kept parsed and validated."""
+    graphql_schemas_count_max: int = 64
+    """GraphQL schemas, one for each set of roles, that are kept."""
+    graphql_subscriptions_count_max: int = 2_000
+    """GraphQL subscriptions that are open at one node."""
+    graphql_operations_count_max: int = 64
+    """GraphQL subscriptions of one connection."""
 
 
 LIMITS = Limits()

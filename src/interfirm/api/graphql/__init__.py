@@ -1,0 +1,1 @@
+"""GraphQL, generated from the templates that a node has loaded."""

@@ -1,0 +1,264 @@
+"""Streams over graphql-transport-ws."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.unit.api.graphql.doors import ALL, GraphNode, graph_nodes
+from tests.unit.node.vault.samples import bytes32, contract
+
+from interfirm.base.limits import LIMITS
+from interfirm.base.money import Money
+from interfirm.contracts.language import Party
+from interfirm.node.access import people
+from interfirm.node.access.types import Role, Rule
+
+QUERY = """subscription($after: String, $size: Int) {
+  cash_Cash_stream(after: $after, batch_size: $size) { cursor rows { _status amount { amount } } } }"""
+LARGE = json.dumps({"amount": {"_gte": {"amount": "10.00", "currency": "EUR"}}})
+READER = Role("large", "Reads large cash.", ("contracts.*",), (Rule("cash.Cash", read=True, rows=LARGE),))
+
+
+@pytest.fixture
+def node() -> Iterator[GraphNode]:
+    with graph_nodes() as made:
+        yield made[0]
+
+
+class Socket:
+    """A WebSocket in memory."""
+
+    def __init__(self, node: GraphNode, headers: dict[str, str], protocol: str = "graphql-transport-ws") -> None:
+        self._sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._got: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._sent.put_nowait({"type": "websocket.connect"})
+        scope = {
+            "type": "websocket", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"", "scheme": "ws",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "subprotocols": [protocol], "server": ("node", 80), "client": ("peer", 1), "root_path": "",
+        }  # fmt: skip
+        self.task = asyncio.create_task(node.app(scope, self._sent.get, self._got.put))
+
+    async def got(self) -> dict[str, Any]:
+        async with asyncio.timeout(10):
+            return await self._got.get()
+
+    async def message(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((await self.got())["text"])
+        return found
+
+    def idle(self) -> bool:
+        return self._got.empty()
+
+    async def send(self, **message: Any) -> None:
+        await self._sent.put({"type": "websocket.receive", "text": json.dumps(message)})
+
+    async def open(self) -> Socket:
+        assert (await self.got())["type"] == "websocket.accept"
+        await self.send(type="connection_init")
+        assert await self.message() == {"type": "connection_ack"}
+        return self
+
+    async def follow(self, query: str = QUERY, name: str = "1", **variables: Any) -> None:
+        await self.send(type="subscribe", id=name, payload={"query": query, "variables": variables})
+
+    async def batch(self) -> tuple[list[str], str]:
+        """The amounts of the next batch, and its cursor."""
+        message = await self.message()
+        assert message["type"] == "next", message
+        found = message["payload"]["data"]["cash_Cash_stream"]
+        return [row["amount"]["amount"] for row in found["rows"]], found["cursor"]
+
+    async def leave(self) -> None:
+        await self._sent.put({"type": "websocket.disconnect", "code": 1000})
+        await self.task
+
+
+def headers(node: GraphNode, name: str = "ann", role: Role = ALL) -> dict[str, str]:
+    return node.client(name, role).headers
+
+
+def add(node: GraphNode, *amounts: int) -> None:
+    """Cash that comes to be known, and the commit that tells of it."""
+    desk, vault = node.node.desk, node.node.firm.vault
+    code, me = desk.engine.named("cash.Cash"), Party(desk.me)
+    with vault.turn() as turn:
+        for amount in amounts:
+            value = code.cls(issuer=me, owner=me, amount=Money(amount * 100, "EUR"))
+            number = turn.last_arrival()
+            turn.add_contract(contract(code.id, value, by=bytes32("cash", number)))
+    node.port.commit("cash.Cash")
+
+
+def run(talk: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(talk(), 30))
+
+
+def test_what_comes_is_pushed_in_its_order(node: GraphNode) -> None:
+    async def talk() -> None:
+        add(node, 1)
+        socket = await Socket(node, headers(node)).open()
+        await socket.follow()
+        assert (await socket.batch())[0] == []
+        add(node, 2, 3)
+        assert (await socket.batch())[0] == ["2.00", "3.00"]
+        add(node, 4)
+        assert (await socket.batch())[0] == ["4.00"]
+        await socket.leave()
+        assert node.port.told == []
+
+    run(talk)
+
+
+def test_a_stream_goes_on_where_its_cursor_stands(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = await Socket(node, headers(node)).open()
+        await socket.follow(size=2)
+        _, start = await socket.batch()
+        await socket.leave()
+        add(node, 1, 2, 3)
+        socket = await Socket(node, headers(node)).open()
+        await socket.follow(after=start, size=2)
+        first, cursor = await socket.batch()
+        assert first == ["1.00", "2.00"]
+        assert (await socket.batch())[0] == ["3.00"]
+        await socket.follow(name="2", after=cursor, size=2)
+        assert (await socket.batch())[0] == ["3.00"]
+        await socket.leave()
+
+    run(talk)
+
+
+def test_nothing_is_asked_of_the_vault_while_nothing_changes(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = await Socket(node, headers(node)).open()
+        await socket.follow()
+        await socket.batch()
+        await socket.send(type="ping")
+        assert await socket.message() == {"type": "pong"}
+        before = node.port.reads
+        node.port.commit("invoices.Invoice")
+        await socket.send(type="ping")
+        assert await socket.message() == {"type": "pong"}
+        assert node.port.reads == before
+        await socket.leave()
+
+    run(talk)
+
+
+def test_everybody_follows_only_what_their_roles_show(node: GraphNode) -> None:
+    async def talk() -> None:
+        everything = await Socket(node, headers(node)).open()
+        large = await Socket(node, headers(node, "lea", READER)).open()
+        for socket in (everything, large):
+            await socket.follow()
+            await socket.batch()
+        add(node, 9, 10)
+        assert (await everything.batch())[0] == ["9.00", "10.00"]
+        assert (await large.batch())[0] == ["10.00"]
+        await everything.leave()
+        await large.leave()
+
+    run(talk)
+
+
+def test_a_role_that_is_taken_away_ends_the_stream(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = await Socket(node, headers(node, "lea", READER)).open()
+        await socket.follow()
+        await socket.batch()
+        with node.node.firm.vault.turn() as turn:
+            people.put_role(turn, READER.replace(rules=(Rule("invoices.Invoice", read=True),)))
+        add(node, 50)
+        message = await socket.message()
+        assert message["type"] == "error"
+        assert message["payload"][0]["extensions"]["code"] == "graphql.invalid"
+        await socket.leave()
+
+    run(talk)
+
+
+def test_a_client_can_stop_a_stream_and_ask_other_things(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = await Socket(node, headers(node)).open()
+        await socket.follow()
+        await socket.batch()
+        await socket.send(type="complete", id="1")
+        await socket.send(type="subscribe", id="2", payload={"query": "{ _caller }"})
+        assert (await socket.message())["payload"] == {"data": {"_caller": "ann"}}
+        assert await socket.message() == {"type": "complete", "id": "2"}
+        add(node, 1)
+        assert node.port.told == []
+        assert socket.idle()
+        await socket.leave()
+
+    run(talk)
+
+
+CLOSED: list[tuple[list[dict[str, Any]], int]] = [
+    ([{"type": "subscribe", "id": "1", "payload": {"query": "{ _caller }"}}], 4401),
+    ([{"type": "connection_init"}, {"type": "connection_init"}], 4429),
+    ([{"type": "nothing"}], 4400),
+    ([{"type": "connection_init"}, {"type": "subscribe", "payload": {}}], 4400),
+    ([{"type": "connection_init"}, *[{"type": "subscribe", "id": "1", "payload": {"query": QUERY}}] * 2], 4409),
+    (
+        [
+            {"type": "connection_init"},
+            *[
+                {"type": "subscribe", "id": str(n), "payload": {"query": QUERY}}
+                for n in range(LIMITS.graphql_operations_count_max + 1)
+            ],
+        ],
+        4429,
+    ),
+]
+
+
+@pytest.mark.parametrize(("messages", "code"), CLOSED)
+def test_a_client_that_breaks_the_protocol_is_closed(node: GraphNode, messages: list[Any], code: int) -> None:
+    async def talk() -> None:
+        socket = Socket(node, headers(node))
+        await socket.got()
+        for message in messages:
+            await socket.send(**message)
+        while (event := await socket.got())["type"] != "websocket.close":
+            pass
+        assert event["code"] == code
+        await socket.task
+
+    run(talk)
+
+
+def test_who_is_not_known_is_not_let_in(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = Socket(node, {"Authorization": "Bearer nobody"})
+        await socket.got()
+        await socket.send(type="connection_init")
+        assert (await socket.got())["code"] == 4403
+        await socket.task
+
+    run(talk)
+
+
+def test_a_token_can_come_as_payload_as_browsers_send_no_headers(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = Socket(node, {})
+        await socket.got()
+        await socket.send(type="connection_init", payload=headers(node))
+        assert await socket.message() == {"type": "connection_ack"}
+        await socket.leave()
+
+    run(talk)
+
+
+def test_another_protocol_is_not_spoken(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = Socket(node, headers(node), protocol="graphql-ws")
+        assert (await socket.got())["type"] == "websocket.close"
+        await socket.task
+
+    run(talk)
