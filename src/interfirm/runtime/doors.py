@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from interfirm.api.ports import Parts, ShownOperation, ShownTemplate
@@ -13,6 +14,8 @@ from interfirm.node.access.oidc import OidcSettings
 from interfirm.node.access.people import caller_of_token
 from interfirm.node.access.types import Caller
 from interfirm.node.operations import OPERATIONS
+from interfirm.node.reading import Reading
+from interfirm.node.vault.turn import Turn
 
 if TYPE_CHECKING:
     from interfirm.runtime.node_process import NodeProcess
@@ -85,6 +88,18 @@ class Doors:
         """See NodePort."""
         failure = self._process.storage.failure
         return {"ready": failure is None, "reason": "" if failure is None else failure.code}
+
+    def reading(self, caller: Caller) -> Reading:
+        """See GraphPort."""
+        return self._desk.of(caller)
+
+    def read(self) -> AbstractContextManager[Turn]:
+        """See GraphPort."""
+        return self._vault.read()
+
+    def changes(self, changed: Callable[[frozenset[str]], None]) -> Callable[[], None]:
+        """See GraphPort."""
+        return self._process.changing.subscribe(changed)
 
     def now_ms(self) -> int:
         """See NodePort."""

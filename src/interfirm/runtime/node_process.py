@@ -19,12 +19,14 @@ from interfirm.node.desk_operate import at_work, reason_of
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import AnsweredPerson, AskedFlow, HeardNotary, HeardReceipt, SubmitNotary, TellProgress
 from interfirm.node.network.tls import Surroundings
-from interfirm.node.notices import notice_id
 from interfirm.node.node import HeardTell, Refused, WakeAt
+from interfirm.node.notices import notice_id
 from interfirm.node.reading import shown_flow
 from interfirm.node.vault.types import FlowRecord, InboxItem
 from interfirm.runtime.bootstrap import Assembly
+from interfirm.runtime.changing import Changing
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
+from interfirm.runtime.daily import Daily
 from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.http import HttpServer
 from interfirm.runtime.jobs import JobDriver, job_driver
@@ -66,6 +68,9 @@ class NodeProcess:
         self.storage = StorageGuard(self.node, self.network.peers)
         self.metrics = Metrics()
         self.node.watch(self.metrics.at)
+        self.changing = Changing(assembly.engine)
+        assembly.services.watchers.append(self.changing.note)
+        self.node.watch(self._told_when_committed)
         turns = TurnLoop(self.metrics.timed(self.storage.turn), self._release)
         self.driver = self.hearing.driver = Driver(turns, clock)
         watched, firm = assembly.configuration, home.member.slug
@@ -94,8 +99,12 @@ class NodeProcess:
             self.notifier.start()
             log.info("node.started", port=member.port)
             ready()
-            async with self.jobs:
-                await self.driver.run()
+            daily = asyncio.ensure_future(Daily(self.driver.put, self._traders).run(self.clock.now_ms))
+            try:
+                async with self.jobs:
+                    await self.driver.run()
+            finally:
+                daily.cancel()
         finally:
             await self.http.stop()
             await self.control.stop()
@@ -107,6 +116,15 @@ class NodeProcess:
                 await asyncio.to_thread(self.telemetry.close)
             self.assembly.vault.close()
             log.info("node.stopped")
+
+    def _told_when_committed(self, point: str) -> None:
+        if point == "committed":
+            self.changing.tell()
+
+    def _traders(self) -> list[bytes]:
+        """The organisations that this node ever talked with."""
+        notaries = set(self.node.notary_peers.values())
+        return [peer for peer in self.node.sessions.peers if peer not in notaries]
 
     def _gates(self) -> dict[bytes, ClusterGate]:
         """The ways to the network's clusters, by their ids."""
@@ -259,6 +277,9 @@ class NodeProcess:
             "connected": [parties.name_of(peer) for peer in self.network.peers()],
             "refuses": None if self.storage.failure is None else self.storage.failure.as_plain(),
             "paused": msgspec.to_builtins(self.node.flows.pause.paused),
+            "outbox": {
+                parties.name_of(peer): len(each.outbox) for peer, each in self.node.sessions.peers.items() if each.outbox
+            },
         }
 
     def _metrics(self, _: dict[str, Any]) -> dict[str, Any]:

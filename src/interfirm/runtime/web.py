@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
+from interfirm.api.graphql.app import graphql_routes
 from interfirm.api.metrics import MetricsDoor
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
@@ -21,6 +22,7 @@ def web_application(process: NodeProcess) -> ASGIApp:
     """The application of a node's process."""
     configuration = process.assembly.configuration
     port = Doors(process, configuration.signin, configuration.oidc)
-    application = rest_app(port, Answers(process.assembly.vault, process.clock.now_ms))
+    answers = Answers(process.assembly.vault, process.clock.now_ms)
+    application = rest_app(port, answers, beside=graphql_routes(port))
     application = with_sign_in(application, port)
     return MetricsDoor(application, port, content_type=CONTENT_TYPE, answered=process.metrics.answered)

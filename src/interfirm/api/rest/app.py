@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interfirm.api.ports import NodePort
@@ -31,9 +31,15 @@ SECURITY_HEADERS: Mapping[str, str] = {
 """What every answer carries. None allows another site to read it (no CORS)."""
 
 
-def rest_app(port: NodePort, answers: Answers, *, more: Iterable[Endpoint] = ()) -> ASGIApp:
-    """The application: `/v1/...`, `/health` and `/ready`, with endpoints of others beside its own."""
-    return _Headers(Starlette(routes=rest_routes(port, answers, more=more), exception_handlers=_HANDLERS))
+def rest_app(
+    port: NodePort, answers: Answers, *, more: Iterable[Endpoint] = (), beside: Iterable[BaseRoute] = ()
+) -> ASGIApp:
+    """The application: `/v1/...`, `/health` and `/ready`, with endpoints of others (`Streams`) beside its own.
+
+    `beside` are the routes of another door, which answers in its own way behind the same headers.
+    """
+    routes = [*rest_routes(port, answers, more=more), *beside]
+    return _Headers(Starlette(routes=routes, exception_handlers=_HANDLERS))
 
 
 def rest_routes(port: NodePort, answers: Answers, *, more: Iterable[Endpoint] = ()) -> list[Route]:

@@ -1,0 +1,48 @@
+"""Who wants to know is told after each commit of which templates contracts came or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from interfirm.contracts.packages import Engine
+from interfirm.contracts.types import TemplateId, walk
+from interfirm.ledger.verification import Verified
+from interfirm.node.services import Services
+from interfirm.node.vault.turn import Turn
+
+Changed = Callable[[frozenset[str]], None]
+
+
+class Changing:
+    """Notes what a turn records, and tells of it once the turn is committed.
+
+    What a turn that is rolled back noted is told with the next: whoever looks finds nothing new, and no harm is done.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._noted: set[TemplateId] = set()
+        self._told: list[Changed] = []
+
+    def note(self, services: Services, turn: Turn, verified: Verified, now_ms: int) -> None:
+        """A transaction is recorded (see services.Recorded)."""
+        self._noted.update(action.template for action in walk(verified.actions))
+
+    def subscribe(self, changed: Changed) -> Callable[[], None]:
+        """Tell of every commit that brings or changes contracts, until what is given back is called."""
+        self._told.append(changed)
+
+        def end() -> None:
+            if changed in self._told:
+                self._told.remove(changed)
+
+        return end
+
+    def tell(self) -> None:
+        """The turn is committed."""
+        if not self._noted:
+            return
+        noted, self._noted = self._noted, set()
+        paths = frozenset(self._engine.path_of(template) for template in noted)
+        for changed in list(self._told):
+            changed(paths)
