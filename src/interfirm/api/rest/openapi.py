@@ -9,6 +9,7 @@ from typing import Any
 from interfirm.api.ports import ShownOperation, ShownTemplate
 from interfirm.api.rest import about, contracts
 from interfirm.api.rest.endpoints import BINARY, JSON, PROBLEM, Endpoint, Parameter, Returned
+from interfirm.api.rest.events import CHANGE
 from interfirm.api.rest.following import KEY, PREFER, flow_schemas
 from interfirm.api.rest.problems import ABOUT, problem_schema
 from interfirm.api.rest.schemas import Schema, Schemas, reference
@@ -38,7 +39,7 @@ def document(
 ) -> dict[str, Any]:
     """The document with these endpoints, and those of the templates and operations."""
     schemas = Schemas()
-    schemas.components |= {"Problem": problem_schema(), **flow_schemas()}
+    schemas.components |= {"Problem": problem_schema(), "Change": CHANGE, **flow_schemas()}
     every = [*endpoints]
     for shown in templates:
         every += contracts.documented(shown, contracts.concrete(shown, schemas))
@@ -127,8 +128,10 @@ def _response(returned: Returned) -> dict[str, Any]:
     found: dict[str, Any] = {"description": returned.about}
     if returned.schema is not None:
         found["content"] = {returned.media_type: {"schema": returned.schema}}
-    elif returned.media_type == BINARY:
-        found["content"] = {BINARY: {"schema": {"type": "string", "contentMediaType": BINARY}}}
+    elif returned.media_type != JSON:
+        found["content"] = {
+            returned.media_type: {"schema": {"type": "string", "contentMediaType": returned.media_type}}
+        }
     if returned.headers:
         found["headers"] = {
             name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in returned.headers

@@ -20,7 +20,7 @@ STATUSES: Mapping[str, int] = {
     "http.size": 413, "vault.attachment-size": 413, "http.target": 414, "http.media-type": 415, "http.head": 431,
     "http.origin": 403, "http": 400,
     "node.fault": 500, "vault.damaged": 500,
-    "node.not-ready": 503, "vault.busy": 503, "vault.in-use": 503, "vault.storage": 503,
+    "http.crowded": 503, "node.not-ready": 503, "vault.busy": 503, "vault.in-use": 503, "vault.storage": 503,
 }  # fmt: skip
 """Code, or family of codes, -> status. What is in neither was understood and is against a rule: 422."""
 BY_RULE = 422

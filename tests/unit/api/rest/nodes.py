@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import httpx
 
+from interfirm.api.feed import Changed
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
 from interfirm.base.errors import Refusal
@@ -92,8 +93,24 @@ class FirmNode:
             release(effect)
 
         firm.loop._release = note
+        self._listening: list[Changed] = []
+        firm.services.watchers.append(self._recorded)
         self.port = Doors(cast("NodeProcess", self))
         self.app = rest_app(self.port, Answers(firm.vault, firm.clock_ms))
+
+    def changes(self, changed: Changed) -> Callable[[], None]:
+        """Tell of every commit that changes contracts (see api.feed)."""
+        self._listening.append(changed)
+        return lambda: self._listening.remove(changed)
+
+    def _recorded(self, *_: Any) -> None:
+        if self._listening:
+            asyncio.get_running_loop().call_soon(self.changed)
+
+    def changed(self) -> None:
+        """Wake whoever waits for changes."""
+        for each in self._listening:
+            each(frozenset())
 
     async def handle(
         self, name: str, arguments: dict[str, Any], caller: Caller
