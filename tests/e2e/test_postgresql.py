@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.e2e.networks import FIRMS, NOW_MS, asker, command, done
+from tests.e2e.networks import FIRMS, NOW_MS, asker, command, done, eventually
 from tests.support.postgresql import server
 
+from interfirm.base.errors import Refusal
+from interfirm.node.vault.places import DatabaseUrl
 from interfirm.node.vault.postgres import connect
-from interfirm.runtime import databases, notaries, postgresql
+from interfirm.runtime import databases, notaries, postgresql, supervise
 from interfirm.runtime.layout import NetworkLayout, new_network
 
 
@@ -79,3 +81,21 @@ def test_a_node_goes_on_after_its_server_ended_all_its_connections(tmp_path: Pat
         assert ended
         assert done(owner, "create", template="cash.Cash", fields=fields)
         assert len(asker(owner).call("contracts.list", {"template": "cash.Cash"})["contracts"]) == 2
+
+
+def test_a_node_whose_database_another_one_had_meanwhile_ends_and_says_why(tmp_path: Path) -> None:
+    with running_on(tmp_path / "n", "taken") as layout:
+        owner = layout.firm("nordmark")
+        database = databases.vault_place(owner).database
+        assert isinstance(database, DatabaseUrl)
+        with connect(database) as connection:
+            connection.execute("SELECT nextval('vault_opened')")  # as the other one's opening does
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        fields = {"issuer": "nordmark", "owner": "halden", "amount": "10.00 EUR"}
+        with suppress(Refusal):  # it may have noticed, and ended, before
+            asker(owner).call("create", {"template": "cash.Cash", "fields": fields})
+        eventually(lambda: supervise.running(owner) is None or None, "the end of the process")
+        assert "vault.in-use" in owner.log_path.read_text()

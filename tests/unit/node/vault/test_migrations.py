@@ -90,6 +90,33 @@ def test_an_older_vault_is_brought_up_to_date(path: Path) -> None:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrations.HEAD,)]
 
 
+def test_an_older_vault_with_rows_is_brought_up_to_date_without_loss(path: Path) -> None:
+    from alembic import command
+
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO blobs VALUES ('space', x'01', x'02')")
+        connection.execute("INSERT INTO template_tables VALUES (1, x'0a', 'Old', 'old', 'old_old', 1)")
+        connection.execute(
+            "INSERT INTO contracts VALUES"
+            " (7, x'01', 0, 1, x'80', x'', x'', x'', x'', 'active', NULL, x'90', x'90', 1, 5)"
+        )
+    vault = Vault.open(path, contracts_engine=SampleEngine(), durable=False)
+    with vault.read() as turn:
+        assert turn.blob_get("space", b"\x01") == b"\x02"
+    vault.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrations.HEAD,)]
+        found = connection.execute("SELECT number, time_ms, origin_entry_index FROM contracts").fetchall()
+    assert found == [(7, 5, None)]
+
+
 def test_a_vault_of_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> None:
     open_and_close(path)
     with sqlite3.connect(path) as connection:
