@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.conformance.test_vault import BACK_ENDS
 from tests.unit.node.vault.samples import ALICE, BOB, CAROL, SampleEngine, bytes32, contract
 
 from interfirm.base.money import Money
@@ -142,10 +143,10 @@ def engine() -> SampleEngine:
     return SampleEngine(Parent, Order, folder="tests.property")
 
 
-@pytest.fixture(scope="module")
-def vault(engine: SampleEngine) -> Iterator[Vault]:
-    with tempfile.TemporaryDirectory() as folder:
-        opened = Vault.open(Path(folder) / "v.sqlite", contracts_engine=engine, durable=False)
+@pytest.fixture(scope="module", params=sorted(BACK_ENDS))
+def vault(request: pytest.FixtureRequest, engine: SampleEngine) -> Iterator[Vault]:
+    with tempfile.TemporaryDirectory() as folder, BACK_ENDS[request.param](Path(folder)) as place:
+        opened = Vault.open(place, contracts_engine=engine, durable=False)
         with opened.turn() as turn:
             for n, parent in enumerate(PARENTS):
                 turn.add_contract(contract(engine.id_of(Parent), parent, by=bytes32("parent", n)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conformance.test_vault import BACK_ENDS
 from tests.unit.node.vault.samples import (
     ALICE,
     BOB,
@@ -38,11 +39,12 @@ def engine() -> SampleEngine:
     return SampleEngine(folder="tests.unit.node.vault")
 
 
-@pytest.fixture
-def vault(tmp_path: Path, engine: SampleEngine) -> Iterator[Vault]:
-    opened = Vault.open(tmp_path / "v.sqlite", contracts_engine=engine, durable=False)
-    yield opened
-    opened.close()
+@pytest.fixture(params=sorted(BACK_ENDS))
+def vault(request: pytest.FixtureRequest, tmp_path: Path, engine: SampleEngine) -> Iterator[Vault]:
+    with BACK_ENDS[request.param](tmp_path) as place:
+        opened = Vault.open(place, contracts_engine=engine, durable=False)
+        yield opened
+        opened.close()
 
 
 def add(vault: Vault, engine: SampleEngine, *values: Template, **changes: Any) -> None:
