@@ -180,6 +180,8 @@ class Rows:
         place = self._reader.column_of(str(refusal.values.get("field", "")))
         if refusal.code == "bulk.key":
             place = self._key
+        elif refusal.values.get("name") in cells:  # an organisation that is not known
+            place = list(cells).index(refusal.values["name"])
         return RowError(
             row=number, code=refusal.code, reason=refusal.message, values=plain["values"],
             column="" if place is None else self._reader.header[place], value="" if place is None else cells[place],

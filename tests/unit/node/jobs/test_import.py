@@ -47,7 +47,7 @@ def test_a_dry_run_says_what_is_wrong_and_does_nothing(firm: Bench) -> None:
     job = firm.imported(THREE + "nobody,firm1,1.00,EUR\nfirm0,firm1,-1.00,EUR\nfirm0,firm1,x,EUR\n", dry_run=True)
     assert (job["state"], job["done"], job["errors"]) == ("done", 6, 3)
     assert [(row["row"], row["code"], row["column"], row["value"]) for row in job["rows"]] == [
-        (5, "directory.unknown", "", ""),
+        (5, "directory.unknown", "issuer", "nobody"),
         (6, "contract.require", "", ""),
         (7, "form.value", "amount.amount", "x"),
     ]
