@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.support.specimens import specimen
+from tests.unit.api.graphql.doors import Asker, GraphNode
 from tests.unit.api.rest.nodes import FirmNode, business_engine, nodes
 
 from interfirm.base.errors import Refusal
@@ -164,6 +165,27 @@ def test_rest_shows_each_role_what_the_matrix_says(node: FirmNode, role: str) ->
             may = "r" in everything(role, allowed, own=own)
             assert (ref in refs) is may, path
             assert (client.get(f"/v1/contracts/{path}/{ref}").status_code == 200) is may, path
+
+
+@pytest.mark.parametrize("role", [*(role.name for role in ROLES), ROWS.name])
+def test_graphql_shows_each_role_what_the_matrix_says(node: FirmNode, role: str) -> None:
+    door = GraphNode(node)
+    client = Asker(door.app, node.client(role, ALL_ROLES[role], variables=(("firm", node.firm.name),)))
+    for path, entry in MATRIX.items():
+        allowed, name = entry.get(role, MATRIX_OF_ROWS), path.replace(".", "_")
+        if "r" not in allowed:
+            for field in (f"{name} {{ rows {{ _ref }} }}", f"{name}_aggregate {{ _count }}"):
+                assert client.post(f"{{ {field} }}").json().get("data") is None, field
+            continue
+        refs = {row["_ref"] for row in client.data(f"{{ {name} {{ rows {{ _ref }} }} }}")[name]["rows"]}
+        seen = {own: "r" in everything(role, allowed, own=own) for own in (True, False)}
+        for own, may in seen.items():
+            ref = ref_text(held(node, TEMPLATES[path], own=own).ref)
+            assert (ref in refs) is may, path
+            found = client.data(f'{{ {name}_by_pk(ref: "{ref}") {{ _ref }} }}')[f"{name}_by_pk"]
+            assert (found is not None) is may, path
+        counted = client.data(f"{{ {name}_aggregate {{ _count }} }}")[f"{name}_aggregate"]
+        assert counted["_count"] == sum(seen.values()), path
 
 
 def test_whoever_shows_nothing_or_what_is_not_valid_sees_nothing(node: FirmNode) -> None:
