@@ -61,9 +61,10 @@ class OidcDoor:
 
     async def _finished(self, request: Request) -> Opened:
         signin, client = self._signin, client_of(request)
-        facts = self._facts(request)
+        sealed = self._begun(request)
         with signin.vault.turn() as turn:
             attempts.take(turn, "address", client.address, now_ms=signin.now_ms())
+        facts = signin.pending.use("oidc", sealed)
         try:
             claims = await self._claims(request, facts)
             with signin.vault.turn() as turn:
@@ -83,14 +84,14 @@ class OidcDoor:
             raise Refusal("access.sign-in", "the provider let nobody in", reason=query["error"][:80])
         return await self.provider.claims(query.get("code", ""), facts)
 
-    def _facts(self, request: Request) -> Mapping[str, str]:
-        """What was begun in this browser, and is used up by this."""
+    def _begun(self, request: Request) -> str:
+        """What was begun in this browser and comes back; Refusal `access.sign-in-state`."""
         state = request.query_params.get("state", "")
         sealed = cookies.read("oidc", request.headers, self._cookies)
-        begun = self._signin.pending.opened("oidc", sealed)
-        ours = hmac.compare_digest(begun["state"].encode(), state.encode(errors="replace"))
+        facts = self._signin.pending.opened("oidc", sealed)
+        ours = hmac.compare_digest(facts["state"].encode(), state.encode(errors="replace"))
         check(ours, "access.sign-in-state", "this sign-in was not begun here, has ended, or was used")
-        return self._signin.pending.use("oidc", sealed)
+        return sealed
 
     def _random(self) -> str:
         return base64.urlsafe_b64encode(self._signin.random(32)).decode().rstrip("=")

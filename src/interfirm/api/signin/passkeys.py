@@ -66,9 +66,9 @@ class Passkeys:
         """Sign in by a passkey, which was begun in this browser."""
         signin, client = self._signin, client_of(request)
         given = await body_of(request, Shown)
-        challenge = self._challenge(request, "")
         with signin.vault.turn() as turn:
             attempts.take(turn, "address", client.address, now_ms=signin.now_ms())
+        challenge = self._challenge(request, "")
         try:
             known, count = await self._proved(given, challenge)
             with signin.vault.turn() as turn:

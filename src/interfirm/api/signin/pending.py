@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import itertools
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -18,6 +19,9 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
 
 _REFUSED = ("access.sign-in-state", "this sign-in was not begun here, has ended, or was used")
+
+_SWEPT = 2
+"""How many of the oldest are looked at whenever one is added: so no more are kept than were used of late."""
 
 
 class Begun(Value, frozen=True):
@@ -59,7 +63,9 @@ class Pending:
         """As `opened`, this once."""
         facts = self.opened(purpose, text)
         now_ms = self._now_ms()
-        self._used = {each: until_ms for each, until_ms in self._used.items() if until_ms > now_ms}
+        for each, until_ms in list(itertools.islice(self._used.items(), _SWEPT)):  # the oldest come first
+            if until_ms <= now_ms:
+                del self._used[each]
         self._used[text] = now_ms + LIMITS.sign_in_ms_max
         return facts
 

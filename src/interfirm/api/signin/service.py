@@ -20,6 +20,8 @@ from interfirm.node.vault.vault import Vault
 
 HASHED_AT_ONCE = 2
 """Passwords that are hashed at one time: each takes 64 MiB."""
+WAITING_MAX = 64
+"""Sign-ins that wait for that, or are at it."""
 SIGN_IN = "session.sign-in"
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,6 +53,7 @@ class SignIn:
         self.now_ms = now_ms
         self.random = random
         self.pending = Pending(random(32), now_ms)
+        self._waiting = 0
         self._hashing = asyncio.Semaphore(HASHED_AT_ONCE)
 
     def caller(self, text: str) -> Caller:
@@ -135,9 +138,14 @@ class SignIn:
             audit.record(turn, caller, operation=SIGN_IN, subject=means, outcome=refusal.code, at_ms=self.now_ms())
 
     async def slowly(self, work: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """What `work` gives, in a thread; only so much at one time."""
-        async with self._hashing:
-            return await asyncio.to_thread(work, *arguments, **named)
+        """What `work` gives, in a thread; Refusal `access.too-many` where too much of it waits."""
+        check(self._waiting < WAITING_MAX, "access.too-many", "too many people sign in; try again", retry_s=1)
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(work, *arguments, **named)
+        finally:
+            self._waiting -= 1
 
     async def _compare(self, name: str, plain: str, client: Client) -> passwords.Password:
         """The kept password of a name, which is this one; takes as long where there is none."""

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from tests.unit.api.rest.nodes import cash
 from tests.unit.api.signin.browsers import ORIGIN, OTHER_PASSWORD, PASSWORD, Browser, SigninNode, a_node
 
+from interfirm.api.signin import service
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
@@ -187,6 +188,30 @@ def test_attempts_at_one_time_are_counted_each(node: SigninNode) -> None:
         return [answer.status_code for answer in await asyncio.gather(*asked)]
 
     assert sorted(asyncio.run(at_once())) == [401] * attempts.FREE["name"] + [429] * 3
+
+
+def test_where_too_many_sign_in_at_one_time_some_are_asked_to_come_back(
+    node: SigninNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "WAITING_MAX", 2)
+
+    async def at_once() -> list[tuple[int, str]]:
+        bodies = [{"name": f"name-{number}", "password": "another password"} for number in range(5)]
+        return [
+            code_of(answer)
+            for answer in await asyncio.gather(*(node.browser().asks("POST", "/v1/session", json=b) for b in bodies))
+        ]
+
+    assert sorted(asyncio.run(at_once())) == [WRONG] * 2 + [(429, "access.too-many")] * 3
+    assert code_of(node.browser().sign_in()) == WRONG
+
+
+def test_what_was_used_is_forgotten_when_it_would_have_ended(node: SigninNode) -> None:
+    pending = node.doors.signin.pending
+    for number in range(50):
+        pending.use("oidc", pending.sealed("oidc", {"number": str(number)}))
+        node.at_ms += LIMITS.sign_in_ms_max // 10
+    assert len(pending._used) <= 11
 
 
 def test_a_password_that_was_changed_while_it_was_compared_lets_nobody_in(
