@@ -94,7 +94,7 @@ class Endpoint(Value, frozen=True):
     """One method on one path."""
 
     name: str
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     about: str
     tag: str

@@ -12,7 +12,7 @@ from interfirm.base.errors import Refusal
 STATUSES: Mapping[str, int] = {
     "access.approval": 409, "access.token": 401, "access.unknown-caller": 401, "access": 403,
     "contract.choice": 404, "contract.template": 404, "desk.operation": 404, "flow.unknown": 404, "http.path": 404,
-    "inbox.unknown": 404, "vault.attachment-unknown": 404, "vault.unknown": 404,
+    "inbox.unknown": 404, "vault.attachment-unknown": 404, "webhook.unknown": 404, "vault.unknown": 404,
     "http.method": 405, "http.slow": 408,
     "flow.declined": 422, "flow.no-answer": 422,
     "flow": 409, "http.key-in-use": 409, "http.key-reused": 409, "inbox": 409, "notary.consumed": 409,
@@ -20,7 +20,8 @@ STATUSES: Mapping[str, int] = {
     "http.size": 413, "vault.attachment-size": 413, "http.target": 414, "http.media-type": 415, "http.head": 431,
     "http.origin": 403, "http": 400,
     "node.fault": 500, "vault.damaged": 500,
-    "http.crowded": 503, "node.not-ready": 503, "vault.busy": 503, "vault.in-use": 503, "vault.storage": 503,
+    "http.crowded": 503, "node.not-ready": 503, "node.paused": 503,
+    "vault.busy": 503, "vault.in-use": 503, "vault.storage": 503,
 }  # fmt: skip
 """Code, or family of codes, -> status. What is in neither was understood and is against a rule: 422."""
 BY_RULE = 422

@@ -1,0 +1,1 @@
+"""Delivery of a node's webhooks."""
