@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -113,8 +114,8 @@ def _document(desk: Desk, arguments: dict[str, Any]) -> tuple[bytes, str]:
     try:
         with path.open("rb") as stream:
             return desk.vault.attachment_put_stream(_chunks(stream)), path.name
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        reason = getattr(error, "strerror", None) or str(error)
         raise Refusal("file.unreadable", "the file cannot be read", path=str(path), reason=reason) from error
 
 
@@ -194,13 +195,17 @@ def shown_job(job: Job) -> dict[str, Any]:
 
 def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Jobs, newest first: `state`, `limit`; those that the caller asked for, unless `jobs.all` is allowed."""
-    limit = int(arguments.get("limit", 50))
-    found: list[dict[str, Any]] = []
+    limit, state = _number(arguments, "limit", 50), arguments.get("state")
     with desk.vault.read() as turn:
-        for job in store.jobs(turn):
-            if len(found) < limit and _is_for(desk, job) and arguments.get("state") in (None, job.state):
-                found.append(shown_job(job))
-    return {"jobs": found}
+        fitting = (job for job in store.jobs(turn) if _is_for(desk, job) and state in (None, job.state))
+        return {"jobs": [shown_job(job) for job in itertools.islice(fitting, min(limit, 1000))]}
+
+
+def _number(arguments: dict[str, Any], name: str, otherwise: int) -> int:
+    """An argument that is a whole number, not less than nothing; Refusal `form.fields`."""
+    value = arguments.get(name, otherwise)
+    check(type(value) is int and value >= 0, "form.fields", "an argument is a whole number", argument=name)
+    return int(value)
 
 
 def _is_for(desk: Desk, job: Job) -> bool:
@@ -216,10 +221,10 @@ def _own(desk: Desk, turn: Turn, arguments: dict[str, Any]) -> Job:
 
 def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """The job `id`, with `limit` errors of rows after the first `after`."""
-    after, limit = int(arguments.get("after", 0)), int(arguments.get("limit", 100))
+    after, limit = _number(arguments, "after", 0), _number(arguments, "limit", 100)
     with desk.vault.read() as turn:
         job = _own(desk, turn, arguments)
-        errors = store.errors_of(turn, job.id, after=after, limit=max(1, min(limit, 1000)))
+        errors = store.errors_of(turn, job.id, after=after, limit=min(limit, 1000))
     return {**shown_job(job), "rows": [msgspec.to_builtins(error) for error in errors]}
 
 
@@ -235,14 +240,14 @@ def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 def _file(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """A piece of what the job `id` wrote, from byte `offset` on: `data` in hex, and whether more follows."""
-    offset = int(arguments.get("offset", 0))
+    offset = _number(arguments, "offset", 0)
     with desk.vault.read() as turn:
         job = _own(desk, turn, arguments)
     result = msgspec.json.decode(job.result) if job.result else {}
     file = result.get("file") or {}
     check(job.state == "done" and bool(file), "job.file", "this job has written no file", job=job.id, state=job.state)
     with desk.vault.attachment_open(bytes.fromhex(file["document"])) as stream:
-        stream.seek(max(0, offset))
+        stream.seek(offset)
         data = stream.read(PIECE_BYTES)
         more = bool(stream.read(1))
     return {"name": file["name"], "offset": offset, "data": data.hex(), "next": offset + len(data) if more else None}

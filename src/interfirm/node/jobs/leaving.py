@@ -49,11 +49,11 @@ def new_folder(path: Path, anchor: str) -> None:
         (path / UNFINISHED).write_text("An export is being written into this folder.\n")
         if anchor:
             (path / ANCHOR).write_text(anchor)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         raise _failed(error) from error
 
 
-def _failed(error: OSError) -> Refusal:
+def _failed(error: Exception) -> Refusal:
     return Refusal("leaving.folder", "the folder cannot be written", reason=str(error))
 
 

@@ -54,8 +54,9 @@ class RowReader:
         paths = mapping.columns or {name: name for name in header if name not in ABOUT | beside}
         missing = [name for name in paths if name not in header]
         check(not missing, "bulk.column", "the table has no such columns", missing=missing, columns=self.header)
-        twice = sorted({path for path in paths.values() if list(paths.values()).count(path) > 1})
-        check(not twice, "bulk.path", "two columns fill one place", paths=twice)
+        filled = [*paths.values(), *mapping.constants]
+        twice = [path for path in filled if filled.count(path) > 1 or any(o.startswith(f"{path}.") for o in filled)]
+        check(not twice, "bulk.path", "two columns fill one place", paths=sorted(set(twice)))
         self._cells: list[tuple[int, str, FieldReader, str]] = []
         for name, path in paths.items():
             kind = kind_at(kinds, path)
@@ -82,7 +83,7 @@ class RowReader:
             except (ValueError, KeyError) as error:
                 raise CellError(self.header[place], text, expected) from error
         for path, value in self._defaults.items():
-            if path not in given:
+            if not any(each == path or each.startswith(f"{path}.") for each in given):
                 put_at(found, path, value)
         return {name: listed(value, self._kinds[name]) for name, value in found.items()}
 

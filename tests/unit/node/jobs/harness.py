@@ -13,7 +13,9 @@ import msgspec
 from interfirm.base.errors import Refusal
 from interfirm.formats.tables import TableFormats
 from interfirm.node.access.types import OWNER, Caller
+from interfirm.node.asking import Start
 from interfirm.node.desk import Desk
+from interfirm.node.desk_approvals import OPERATIONS as APPROVALS
 from interfirm.node.desk_bulk import OPERATIONS as BULK
 from interfirm.node.desk_contracts import OPERATIONS as CONTRACTS
 from interfirm.node.flows.types import AskedFlow
@@ -60,7 +62,7 @@ class Bench:
         self.firm = world.firms[number]
         self.desk = Desk(
             self.firm.vault, self.firm.services, SimNames(world.population), now_ms=lambda: world.agenda.now_ms,
-            operations={**BULK, **CONTRACTS},
+            operations={**BULK, **CONTRACTS, **APPROVALS},
         )  # fmt: skip
         self.runner = self.new_runner()
         self.asked: list[str] = []
@@ -83,6 +85,13 @@ class Bench:
         assert isinstance(answer, dict)
         self.runner.look()
         return answer
+
+    def decide(self, name: str, *, caller: Caller, approve: bool) -> None:
+        """Somebody agrees to what waits for approval, or declines it."""
+        answer = self.desk.of(caller).handle("approvals.decide", {"id": name, "approve": approve})
+        if isinstance(answer, Start):
+            assert isinstance(answer.event, AskedFlow)
+            self.hand_out([answer.event])
 
     def document(self, text: str | bytes) -> str:
         data = text.encode() if isinstance(text, str) else text

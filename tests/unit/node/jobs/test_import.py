@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from interfirm.base.errors import Refusal
+from interfirm.node.access.people import Person, caller_of, put_person, put_role
+from interfirm.node.access.types import Role
 
 from .harness import Bench, bench
 
@@ -139,6 +141,33 @@ def test_a_restart_at_any_step_does_every_row_once(firm: Bench, steps: int) -> N
     done = firm.until_done(job["id"])
     assert (done["state"], done["done"], done["errors"]) == ("done", 7, 0)
     assert amounts(firm) == [f"{n}.00" for n in range(1, 8)]
+
+
+@pytest.mark.parametrize(("approve", "errors", "made"), [(True, 1, ["1.00", "2.00"]), (False, 2, ["1.00"])])
+def test_what_the_approval_matrix_asks_for_waits_for_somebody(
+    firm: Bench, approve: bool, errors: int, made: list[str]
+) -> None:
+    line = {"name": "much", "template": "cash.Cash", "choice": "create", "field": "amount", "above": "1.50 EUR"}
+    with firm.desk.vault.turn() as turn:
+        put_role(turn, Role(name="boss", about="", operations=("approvals.*",), rules=()))
+        put_person(turn, Person(name="anna", roles=("boss",), created_ms=1))
+        anna = caller_of(turn, "anna", door="token")
+    firm.ask("access.approvals-put", lines=[line])
+    table = HEADER + "firm0,firm1,1.00,EUR\nfirm0,firm1,2.00,EUR\nfirm0,firm1,-2.00,EUR\n"
+    job = firm.ask("bulk.import", document=firm.document(table), name="t.csv", template="cash.Cash", batch=1)["job"]
+    while firm.step():
+        pass
+    firm.world.run(60_000)
+    firm.restarted()
+    while firm.step():
+        pass
+    shown = firm.show(job["id"])
+    assert (shown["state"], shown["done"], shown["waiting"]) == ("running", 2, "1 transactions under way")
+    [waiting] = firm.ask("approvals.list")["approvals"]
+    firm.decide(waiting["id"], caller=anna, approve=approve)
+    done = firm.until_done(job["id"])
+    assert (done["state"], done["done"], done["errors"]) == ("done", 3, errors)
+    assert amounts(firm) == made
 
 
 def test_a_cancelled_job_takes_up_nothing_more(firm: Bench) -> None:
