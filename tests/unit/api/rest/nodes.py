@@ -12,10 +12,12 @@ from typing import Any, cast
 import httpx
 
 from interfirm.api.feed import Changed
+from interfirm.api.pushing import Pushing
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
 from interfirm.base.errors import Refusal
 from interfirm.contracts.packages import Engine
+from interfirm.node import changes, webhooks
 from interfirm.node.access import audit, people
 from interfirm.node.access.people import Person
 from interfirm.node.access.types import Caller, Role
@@ -79,7 +81,7 @@ class FirmNode:
         of_modules = {name: operation for module in modules for name, operation in module.operations.items()}
         self.desk = Desk(
             firm.vault, firm.services, WorldNames(world), now_ms=firm.clock_ms,
-            operations={**OPERATIONS, **of_modules},
+            operations={**OPERATIONS, **changes.OPERATIONS, **webhooks.OPERATIONS, **of_modules},
         )  # fmt: skip
         self.assembly = SimpleNamespace(desk=self.desk, vault=firm.vault)
         self.storage = SimpleNamespace(failure=None)
@@ -94,9 +96,10 @@ class FirmNode:
 
         firm.loop._release = note
         self._listening: list[Changed] = []
-        firm.services.watchers.append(self._recorded)
+        firm.services.watchers += [changes.note_change, self._recorded]
         self.port = Doors(cast("NodeProcess", self))
-        self.app = rest_app(self.port, Answers(firm.vault, firm.clock_ms))
+        self.pushing = Pushing(self.port, firm.vault, firm.firm.keys.vrf, changes=self.changes)
+        self.app = rest_app(self.port, Answers(firm.vault, firm.clock_ms), more=self.pushing.endpoints)
 
     def changes(self, changed: Changed) -> Callable[[], None]:
         """Tell of every commit that changes contracts (see api.feed)."""

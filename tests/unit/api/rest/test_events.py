@@ -10,11 +10,7 @@ from typing import Any
 
 import pytest
 
-from interfirm.api.feed import Feed
 from interfirm.api.rest import events
-from interfirm.api.rest.app import rest_app
-from interfirm.api.rest.events import Streams
-from interfirm.api.rest.idempotency import Answers
 from interfirm.base.limits import Limits
 from interfirm.node import changes
 from interfirm.node.access import people
@@ -34,12 +30,7 @@ OTHER = Role(name="other", about="Follows invoices.", operations=("changes.list"
 @pytest.fixture
 def node() -> Iterator[FirmNode]:
     with nodes(1) as found:
-        node = found[0]
-        node.firm.services.watchers.append(changes.note_change)
-        node.desk.operations = {**node.desk.operations, **changes.OPERATIONS}
-        streams = Streams(Feed(node.changes))
-        node.app = rest_app(node.port, Answers(node.firm.vault, node.firm.clock_ms), more=[streams.endpoint()])
-        yield node
+        yield found[0]
 
 
 @pytest.fixture

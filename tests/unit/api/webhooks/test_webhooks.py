@@ -14,17 +14,15 @@ from typing import Any
 import pytest
 from tests.unit.api.rest.nodes import Client, FirmNode, cash, made, nodes
 
-from interfirm.api.feed import Feed
-from interfirm.api.rest import webhooks as endpoints
+from interfirm.api.pushing import Pushing
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
 from interfirm.api.webhooks import deliver
-from interfirm.api.webhooks.deliver import Deliverer
 from interfirm.api.webhooks.sending import HttpSender
 from interfirm.api.webhooks.signing import signed_headers
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
-from interfirm.node import changes, webhooks
+from interfirm.node import webhooks
 from interfirm.node.access import people
 from interfirm.node.access.types import Role, Rule
 from interfirm.node.webhooks import check_url, is_public
@@ -58,22 +56,18 @@ class Receiver:
 @pytest.fixture
 def node() -> Iterator[FirmNode]:
     with nodes(1) as found:
-        node = found[0]
-        node.firm.services.watchers.append(changes.note_change)
-        node.desk.operations = {**node.desk.operations, **changes.OPERATIONS, **webhooks.OPERATIONS}
-        yield node
+        yield found[0]
 
 
 @asynccontextmanager
-async def delivering(node: FirmNode, receiver: Any) -> AsyncIterator[Deliverer]:
-    """A node that delivers, and whose application tells the deliverer of its webhooks."""
-    key = node.firm.firm.keys.vrf
-    deliverer = Deliverer(node.port, node.firm.vault, key, feed=Feed(node.changes), sender=receiver)
-    answers = Answers(node.firm.vault, node.firm.clock_ms)
-    node.app = rest_app(node.port, answers, more=endpoints.endpoints(deliverer.look))
-    task = asyncio.ensure_future(deliverer.run())
+async def delivering(node: FirmNode, receiver: Any) -> AsyncIterator[None]:
+    """A node that delivers to a receiver."""
+    vault = node.firm.vault
+    pushing = Pushing(node.port, vault, node.firm.firm.keys.vrf, changes=node.changes, sender=receiver)
+    node.app = rest_app(node.port, Answers(vault, node.firm.clock_ms), more=pushing.endpoints)
+    task = asyncio.ensure_future(pushing.run())
     try:
-        yield deliverer
+        yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
