@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,12 +18,28 @@ OTHER_ORDER = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 
 """A database that orders texts as people do, which a vault must not mind; since version 15."""
 
 
+_STOP_AT_END = """
+import sys
+from pathlib import Path
+from interfirm.runtime.postgresql import Server, stop
+sys.stdin.read()
+stop(Server(folder=Path(sys.argv[1]), port=int(sys.argv[2])))
+"""
+
+
 @functools.cache
 def server() -> postgresql.Server:
-    """Started when it is first asked for, stopped when the process ends; workers of one run have one each."""
+    """Started when it is first asked for; workers of one run have one each.
+
+    Another process stops it when this one ends, however it ends: it reads a pipe that closes then.
+    """
     started = postgresql.start(durable=False)
-    atexit.register(postgresql.stop, started)
+    command = [sys.executable, "-c", _STOP_AT_END, str(started.folder), str(started.port)]
+    _watching.append(subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True))
     return started
+
+
+_watching: list[subprocess.Popen[bytes]] = []
 
 
 @contextmanager

@@ -28,6 +28,7 @@ VERSION_MIN = 13
 TIMEOUT_S = 60
 FILE = "postgresql.json"
 _SETTINGS = "max_connections=200\nlisten_addresses='127.0.0.1'\nlog_min_messages=warning\n"
+_FAST = "fsync=off\nfull_page_writes=off\nautovacuum=off\n"
 
 
 class Server(Value, frozen=True):
@@ -81,11 +82,12 @@ def _number(name: str) -> int:
     return int(found[0]) if found else 0
 
 
-def start(*, durable: bool = True) -> Server:
+def start(*, durable: bool = True, settings: str = "") -> Server:
     """A new server in a temporary folder; `stop` removes it.
 
     A server does not run as root: where we do, it runs as the user `postgres` or `nobody`. `durable=False` gives up
-    safety against a loss of power. Raises Refusal `postgresql.missing`, `postgresql.start`.
+    safety against a loss of power; `settings` are lines of its configuration. Raises Refusal `postgresql.missing`,
+    `postgresql.start`.
     """
     programs = binaries()
     folder = Path(tempfile.mkdtemp(prefix="interfirm-postgresql-"))
@@ -95,17 +97,16 @@ def start(*, durable: bool = True) -> Server:
     try:
         command = [programs / "initdb", "-D", folder / "data", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C"]
         _run([*command, *([] if durable else ["--no-sync"])], owner, folder)
-        _configure(folder, owner, durable=durable)
+        _configure(folder, owner, fast="" if durable else _FAST, settings=settings)
         return _started(programs, folder, owner)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _configure(folder: Path, owner: pwd.struct_passwd | None, *, durable: bool) -> None:
-    fast = "" if durable else "fsync=off\nfull_page_writes=off\nautovacuum=off\n"
+def _configure(folder: Path, owner: pwd.struct_passwd | None, *, fast: str, settings: str) -> None:
     with (folder / "data" / "postgresql.conf").open("a") as file:
-        file.write(f"{_SETTINGS}unix_socket_directories='{folder}'\n{fast}")
+        file.write(f"{_SETTINGS}unix_socket_directories='{folder}'\n{fast}{settings}")
     if owner is not None:
         os.chown(folder / "data" / "postgresql.conf", owner.pw_uid, owner.pw_gid)
 

@@ -93,15 +93,17 @@ class _Text(StrBinaryDumper):
 
 
 class _Driver:
-    """A connection whose cursors take `$1` and answer in binary form."""
+    """A connection whose cursor takes `$1` and answers in binary form.
+
+    It is one for the whole transaction, as what it learnt of types is kept: an answer is read before the next question.
+    """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._connection = connection
+        self._cursor = psycopg.RawCursor(connection)
+        self._cursor.format = Format.BINARY
 
     def cursor(self) -> psycopg.RawCursor[Any]:
-        cursor = psycopg.RawCursor(self._connection)
-        cursor.format = Format.BINARY
-        return cursor
+        return self._cursor
 
 
 def connect(url: DatabaseUrl, *, name: str = "interfirm") -> psycopg.Connection[Any]:
