@@ -278,6 +278,11 @@ class NodeProcess:
             "refuses": None if self.storage.failure is None else self.storage.failure.as_plain(),
             "paused": msgspec.to_builtins(self.node.flows.pause.paused),
             "outbox": {
+                parties.name_of(peer): len(each.outbox)
+                for peer, each in self.node.sessions.peers.items()
+                if each.outbox
+            },
+            "outbox": {
                 parties.name_of(peer): len(each.outbox) for peer, each in self.node.sessions.peers.items() if each.outbox
             },
         }
