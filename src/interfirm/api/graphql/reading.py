@@ -15,7 +15,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.time import Instant
 from interfirm.contracts.types import ContractRef
 from interfirm.node.access.types import Caller
-from interfirm.node.forms import ref_of, ref_text
+from interfirm.node.forms import Names, ref_of, ref_text
 from interfirm.node.reading import Reading, fields_of
 from interfirm.node.vault.filters import read_where
 from interfirm.node.vault.queries import Aggregate, Total
@@ -199,12 +199,17 @@ def place_of(cursor: str) -> int:
     return int(cursor)
 
 
-def about(row: Row) -> dict[str, Any]:
-    """What is known of a contract beside its fields, as JSON."""
-    stored, names = row.stored, row.group.view.reading.names
-    return {
-        "_ref": ref_text(stored.ref), "_status": stored.status, "_notary": names.name_of(stored.notary),
-        "_accepted": str(Instant(stored.time_ms)), "_consumer": stored.consumer.hex() if stored.consumer else None,
-        "_signatories": [names.name_of(party) for party in stored.signatories],
-        "_observers": [names.name_of(party) for party in stored.observers],
-    }  # fmt: skip
+def _names(row: Row) -> Names:
+    return row.group.view.reading.names
+
+
+ABOUT: Mapping[str, Callable[[Row], Any]] = {
+    "_ref": lambda row: ref_text(row.stored.ref),
+    "_status": lambda row: row.stored.status,
+    "_notary": lambda row: _names(row).name_of(row.stored.notary),
+    "_accepted": lambda row: str(Instant(row.stored.time_ms)),
+    "_consumer": lambda row: row.stored.consumer.hex() if row.stored.consumer else None,
+    "_signatories": lambda row: [_names(row).name_of(party) for party in row.stored.signatories],
+    "_observers": lambda row: [_names(row).name_of(party) for party in row.stored.observers],
+}
+"""What is known of a contract beside its fields, as JSON."""

@@ -30,12 +30,12 @@ from graphql import (
 from interfirm.api.graphql.changing import change
 from interfirm.api.graphql.documents import DEFAULT_LIMIT
 from interfirm.api.graphql.kinds import DIRECTION, HEX, ID, INSTANT, INTEGER, JSON, REF, STATUS, Kinds
-from interfirm.api.graphql.reading import Row, View, about
+from interfirm.api.graphql.reading import ABOUT, Row, View
 from interfirm.api.ports import ShownTemplate
 from interfirm.node.vault.columns import SHAPES, Field, plan_of, template_of_ref
 from interfirm.node.vault.listing import TIME
 
-_ABOUT: dict[str, Any] = {
+_BESIDE: dict[str, Any] = {
     "_ref": GraphQLNonNull(REF), "_status": GraphQLNonNull(STATUS), "_notary": GraphQLString, "_accepted": INSTANT,
     "_consumer": HEX, "_signatories": GraphQLList(GraphQLString), "_observers": GraphQLList(GraphQLString),
 }  # fmt: skip
@@ -191,7 +191,7 @@ class _Maker:
         return GraphQLObjectType(of.name, lambda: self._shown_fields(of), description=of.about)
 
     def _shown_fields(self, of: Shown) -> dict[str, GraphQLField]:
-        found = {name: GraphQLField(kind, resolve=_about(name)) for name, kind in _ABOUT.items()}
+        found = {name: GraphQLField(kind, resolve=_about(name)) for name, kind in _BESIDE.items()}
         for name, field in of.fields.items():
             target = self._target(field)
             if field.kind == "ref":
@@ -253,7 +253,8 @@ def _joined(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _about(name: str) -> Callable[..., Any]:
-    return lambda row, _: about(row)[name]
+    of = ABOUT[name]
+    return lambda row, _: of(row)
 
 
 def _field(name: str) -> Callable[..., Any]:

@@ -56,6 +56,8 @@ class Plan(Value, frozen=True):
 
     fields: dict[str, Field]
     indexes: tuple[tuple[str, ...], ...]
+    keys: frozenset[str]
+    """Columns whose values find few rows by an index of their own."""
 
 
 class Shape(Value, frozen=True):
@@ -122,7 +124,7 @@ def plan_of(fields: Mapping[str, Any]) -> Plan:
         shape = _kind_of(inner)
         columns = tuple(Column(_free(name + suffix, taken), of, nullable) for suffix, of in SHAPES[shape].columns)
         planned[name] = Field(name, shape, inner, columns, nullable)
-    return Plan(fields=planned, indexes=_indexes(planned))
+    return Plan(fields=planned, indexes=_indexes(planned), keys=_keys(planned))
 
 
 def row_of(plan: Plan, payload: Plain, transaction: bytes) -> list[Any]:
@@ -176,6 +178,14 @@ def _free(wanted: str, taken: set[str]) -> str:
     return name
 
 
+def _keys(fields: Mapping[str, Field]) -> frozenset[str]:
+    return frozenset(f.columns[0].name for f in fields.values() if _is_number(f) or f.kind == "ref")
+
+
+def _is_number(field: Field) -> bool:
+    return field.name == "number" and field.kind == "text"
+
+
 def _indexes(fields: Mapping[str, Field]) -> tuple[tuple[str, ...], ...]:
     """The automatic rule: by time, by each party and time, the same by `due`, by `number`, by each contract named.
 
@@ -183,7 +193,7 @@ def _indexes(fields: Mapping[str, Field]) -> tuple[tuple[str, ...], ...]:
     """
     due = [f.columns[0].name for f in fields.values() if f.name == "due" and SHAPES[f.kind].order == (0,)]
     parties = [f.columns[0].name for f in fields.values() if f.type is Party][:PARTY_INDEXES_MAX]
-    keys = [f.columns[0].name for f in fields.values() if f.name == "number" and f.kind == "text"]
+    keys = [f.columns[0].name for f in fields.values() if _is_number(f)]
     refs = [tuple(c.name for c in f.columns) for f in fields.values() if f.kind == "ref"]
     found: list[tuple[str, ...]] = []
     for by in ("_time_ms", *due):

@@ -6,6 +6,7 @@ statements, so statements are kept by them, and no value is ever part of one. `c
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -25,7 +26,8 @@ VALUES_COUNT_MAX = 1000
 _INNER = ("inner-bytes", "inner-integer", "day")
 SINGLE = (*_INNER, "bytes", "integer", "boolean", "text")
 """Kinds of fields that are one column as far as comparisons go."""
-_ORDERINGS = ("lt", "le", "gt", "ge")
+_WILD = re.compile("[%_]")
+_LAST_BEFORE_SURROGATES = 0xD7FF
 
 
 class Comparison(Value, frozen=True):
@@ -203,8 +205,16 @@ class Binder:
         fits = len(pattern) <= LIMITS.pattern_chars_max and pattern.count("%") <= LIMITS.pattern_wildcards_max
         check(fits, "vault.where", "the pattern is too long", field=field.name, chars_max=LIMITS.pattern_chars_max,
               wildcards_max=LIMITS.pattern_wildcards_max)  # fmt: skip
-        wanted = lowered(pattern) if operator == "ilike" else pattern
-        return Comparison(field.columns[0].name, operator, (self._slot(wanted),))
+        column = field.columns[0].name
+        if operator == "ilike":
+            return Comparison(column, operator, (self._slot(lowered(pattern)),))
+        begin = _WILD.split(pattern)[0]
+        fitting = Comparison(column, operator, (self._slot(pattern),))
+        if not begin or ord(begin[-1]) >= _LAST_BEFORE_SURROGATES:
+            return fitting
+        # texts that begin alike lie together in an index
+        between = (("ge", begin), ("lt", begin[:-1] + chr(ord(begin[-1]) + 1)))
+        return Every((*(Comparison(column, side, (self._slot(text),)) for side, text in between), fitting))
 
     def _search(self, field: Field, text: str) -> Node:
         words = words_of(text[: LIMITS.pattern_chars_max])
@@ -235,6 +245,16 @@ class Binder:
         for name, part in wanted.items():
             check(name in names, "vault.where", "the record has no such field", field=f"{at}.{name[:80]}")
             yield names.index(name), self._pattern(hints[name], part, f"{at}.{name}")
+
+
+def equalities(node: Node) -> frozenset[str]:
+    """The columns that have one of some values wherever the node holds."""
+    match node:
+        case Every(parts):
+            return frozenset().union(*(equalities(part) for part in parts))
+        case Comparison(column, "eq" | "in", _):
+            return frozenset((column,))
+    return frozenset()
 
 
 def stored_values(field: Field, value: Any) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.contracts.types import TemplateId
 from interfirm.node.vault.columns import SHAPES
-from interfirm.node.vault.conditions import SINGLE, Binder, Node
+from interfirm.node.vault.conditions import SINGLE, Binder, Node, equalities
 from interfirm.node.vault.contracts import FIELDS, Contracts
 from interfirm.node.vault.criteria import Criteria
 from interfirm.node.vault.statements import Row
@@ -177,7 +177,8 @@ class Listing(Contracts):
     def _statement(self, listed: List, part: Range, nulls: Sequence[bool]) -> sa.Select[Any]:
         """The rows of a range: first which, by the template's table alone, so that only those are sorted and read."""
         order, own = listed.order, listed.table.table.c
-        columns = [_sorted_by(own[each.column], n, len(order) - 1) for n, each in enumerate(order)]
+        keyed = not equalities(listed.node).isdisjoint(listed.table.plan.keys)
+        columns = [_sorted_by(own[each.column], n, len(order) - 1, keyed) for n, each in enumerate(order)]
         by = [ordered(column, each) for column, each in zip(columns, order, strict=True)]
         statement = self.filtered(sa.select(*_labelled(columns)), listed.table, listed.node)
         if listed.distinct:
@@ -262,12 +263,13 @@ def _labelled(columns: Sequence[sa.ColumnElement[Any]]) -> list[sa.Label[Any]]:
     return [column.label(f"o{n}") for n, column in enumerate(columns)]
 
 
-def _sorted_by(column: sa.ColumnElement[Any], n: int, last: int) -> sa.ColumnElement[Any]:
+def _sorted_by(column: sa.ColumnElement[Any], n: int, last: int, keyed: bool) -> sa.ColumnElement[Any]:
     """A column of the order; those that only tell ties of the first one apart are hidden from indexes.
 
-    A database without good statistics walks all of a second column's index to save sorting a few ties.
+    A database without good statistics walks all of a second column's index to save sorting a few ties, and all of the
+    first one's to save sorting the few rows that a key finds.
     """
-    return sa.func.coalesce(column, column) if 0 < n < last else column
+    return sa.func.coalesce(column, column) if n < last and (n or keyed) else column
 
 
 def _beyond(column: sa.ColumnElement[Any], order: Order, part: Range) -> sa.ColumnElement[bool]:

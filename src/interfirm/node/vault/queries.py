@@ -27,7 +27,7 @@ from interfirm.node.vault.template_tables import TemplateTable
 from interfirm.node.vault.where import EVERYTHING, Where
 
 TOTAL_EXACT_MAX = 10_000
-SAMPLES_COUNT, SAMPLE_ROWS = 20, 500
+SAMPLES_COUNT, SAMPLE_ROWS = 20, 250
 FIELDS_MAX = 32
 """Fields of one aggregate."""
 AVERAGE_DIGITS = 6
@@ -137,12 +137,12 @@ class Queries(Listing):
         return estimated
 
     def _sample(self, table: TemplateTable, node: Node) -> Any:
-        own: Any = table.table.c["_number"]
-        place = sa.select(own.label("number")).where(own >= sa.bindparam("start"), own < sa.bindparam("end"))
-        sampled = place.order_by(own).limit(sa.bindparam("limit")).subquery("sampled")
-        wanted = self.filtered(sa.select(own), table, node).where(own == sampled.c.number).correlate(sampled).exists()
-        number = sampled.c.number
-        return sa.select(sa.func.count(), sa.func.sum(sa.case((wanted, _ONE), else_=_ZERO)), sa.func.max(number))
+        own = table.table.c["_number"]
+        rows = sa.select(table.table).where(own >= sa.bindparam("start"), own < sa.bindparam("end"))
+        sampled = rows.order_by(own).limit(sa.bindparam("limit")).subquery("sampled").c
+        wanted = sa.and_(sampled["_status"] == sa.bindparam("status"), self.criteria().of(node, sampled))
+        counted = sa.func.sum(sa.case((wanted, _ONE), else_=_ZERO))
+        return sa.select(sa.func.count(), counted, sa.func.max(sampled["_number"]))
 
     def _rows(
         self, tables: Sequence[TemplateTable], nodes: Sequence[Node], statuses: int, names: Sequence[str]
