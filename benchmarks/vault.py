@@ -267,12 +267,20 @@ def compare_pages(vault: Vault, peer: sqlite3.Connection) -> tuple[float, float]
 
 def run(*, quick: bool = False) -> dict[str, Any]:
     """Measure, and say whether the targets are met; JSON-ready."""
+    from benchmarks.vault_postgresql import measured  # it takes from here what is written and listed
+
     exercises, contracts = (128, 2_000) if quick else (1024, 100_000)
+    on_postgresql = {name: round(value, 1) for name, value in measured(exercises, contracts // 10).items()}
     with tempfile.TemporaryDirectory() as folder:
         writing = measure_writing(Path(folder), exercises)
     with tempfile.TemporaryDirectory() as folder:
         listing = measure_listing(Path(folder), contracts)
     ratios = {
+        **{
+            f"postgresql_{name}_to_psycopg": round(on_postgresql[name] / on_postgresql[f"raw_{name}"], 2)
+            for name in ("exercise", "page")
+            if on_postgresql
+        },
         "exercise_to_sqlite3": round(writing["cpu"] / writing["raw"], 2),
         "page_to_sqlite3": round(listing["all"] / listing["raw_all"], 2),
         "page_of_all_to_page_of_a_tenth": round(listing["all"] / listing["small"], 2),
@@ -292,10 +300,18 @@ def run(*, quick: bool = False) -> dict[str, Any]:
             "contracts_added_per_cpu_second": round(listing["bulk_per_cpu_second"]),
             f"page_of_50_out_of_{contracts}_cpu_microseconds": round(listing["all"], 1),
             f"page_of_50_out_of_{contracts // 10}_cpu_microseconds": round(listing["small"], 1),
+            **{
+                f"postgresql_{name}_microseconds": on_postgresql[name] for name in ("exercise", "page") if on_postgresql
+            },
         },
         "peers": {
             "sqlite3_exercise_cpu_microseconds": round(writing["raw"], 1),
             "sqlite3_page_cpu_microseconds": round(listing["raw_all"], 1),
+            **{
+                f"psycopg_{name}_microseconds": on_postgresql[f"raw_{name}"]
+                for name in ("exercise", "page")
+                if on_postgresql
+            },
         },
         "ratios": ratios,
         "target_met": met,
