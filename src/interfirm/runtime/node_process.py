@@ -282,9 +282,6 @@ class NodeProcess:
                 for peer, each in self.node.sessions.peers.items()
                 if each.outbox
             },
-            "outbox": {
-                parties.name_of(peer): len(each.outbox) for peer, each in self.node.sessions.peers.items() if each.outbox
-            },
         }
 
     def _metrics(self, _: dict[str, Any]) -> dict[str, Any]:
