@@ -34,7 +34,7 @@ def list_waiting(ended: Annotated[bool, typer.Option("--ended", help="Those that
         lambda data: session.table_of(
             "Approvals", ["Id", "Asked by", "What", "Lines", "Agreed", "Until", "State"],
             [[
-                each["id"], each["asked_by"], _what(each), ", ".join(line["name"] for line in each["lines"]),
+                each["id"][:20], each["asked_by"], _what(each), ", ".join(line["name"] for line in each["lines"]),
                 ", ".join(said["person"] for said in each["approvals"]), Instant(each["expires_ms"]), each["state"],
             ] for each in data["approvals"]],
             empty="nothing waits for approval",

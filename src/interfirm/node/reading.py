@@ -161,16 +161,27 @@ class Reading:
     def shown(self, stored: StoredContract) -> dict[str, Any]:
         """A contract as JSON: ref, template, status, notary, and the fields that the caller sees."""
         code = self.engine.template(stored.template)
+        contract = code.read(stored.payload, stored.created_as.transaction)
         return {
             "ref": ref_text(stored.ref),
             "template": self.template_name(code),
             "status": stored.status,
             "notary": self.names.name_of(stored.notary),
             "consumer": stored.consumer.hex() if stored.consumer else None,
-            "signatories": [self.names.name_of(p) for p in stored.signatories],
-            "observers": [self.names.name_of(p) for p in stored.observers],
-            "fields": self.fields(code, code.read(stored.payload, stored.created_as.transaction)),
+            "signatories": [self.names.name_of(p) for p in self.parties(code, contract, stored.signatories)],
+            "observers": [self.names.name_of(p) for p in self.parties(code, contract, stored.observers)],
+            "fields": self.fields(code, contract),
         }
+
+    def parties(self, code: TemplateCode, contract: Any, parties: Iterable[bytes]) -> list[bytes]:
+        """Those of a contract's parties that no field alone names which the caller does not see."""
+        hidden = self.permission.hidden(self.template_name(code))
+        if not hidden:
+            return list(parties)
+        named = fields_of(contract)
+        kept = _named(value for name, value in named.items() if name in hidden)
+        kept -= _named(value for name, value in named.items() if name not in hidden)
+        return [party for party in parties if party not in kept]
 
     def fields(self, code: TemplateCode, contract: Any) -> dict[str, Any]:
         """The fields of a contract that the caller sees, as JSON."""
@@ -195,6 +206,23 @@ class Reading:
     def template_name(self, code: TemplateCode) -> str:
         """`folder.Name` of a template."""
         return self.engine.path_of(code.id)
+
+
+def _named(values: Iterable[Any]) -> set[bytes]:
+    """The parties that values name, however deep."""
+    found: set[bytes] = set()
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, language.Party):
+            found.add(value.id)
+        elif isinstance(value, (tuple, list)):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, msgspec.Struct):
+            waiting.extend(getattr(value, name) for name in value.__struct_fields__)
+    return found
 
 
 def fields_of(contract: Any) -> dict[str, Any]:
