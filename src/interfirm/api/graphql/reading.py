@@ -203,13 +203,20 @@ def _names(row: Row) -> Names:
     return row.group.view.reading.names
 
 
+def _parties(row: Row, parties: Sequence[bytes]) -> list[str]:
+    """The names of those of a contract's parties that the caller sees."""
+    reading = row.group.view.reading
+    code = reading.engine.template(row.stored.template)
+    return [reading.names.name_of(party) for party in reading.parties(code, row.contract, parties)]
+
+
 ABOUT: Mapping[str, Callable[[Row], Any]] = {
     "_ref": lambda row: ref_text(row.stored.ref),
     "_status": lambda row: row.stored.status,
     "_notary": lambda row: _names(row).name_of(row.stored.notary),
     "_accepted": lambda row: str(Instant(row.stored.time_ms)),
     "_consumer": lambda row: row.stored.consumer.hex() if row.stored.consumer else None,
-    "_signatories": lambda row: [_names(row).name_of(party) for party in row.stored.signatories],
-    "_observers": lambda row: [_names(row).name_of(party) for party in row.stored.observers],
+    "_signatories": lambda row: _parties(row, row.stored.signatories),
+    "_observers": lambda row: _parties(row, row.stored.observers),
 }
 """What is known of a contract beside its fields, as JSON."""
