@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from interfirm.base.errors import Refusal
 from interfirm.base.time import Instant
@@ -93,6 +92,14 @@ def follow(job: dict[str, Any]) -> dict[str, Any]:
 
     Raises the refusal that ended it.
     """
+    from rich.progress import (  # takes a tenth of a second, which other commands do without
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=session.errors, transient=True, disable=not session.progress_allowed()) as bar:
         task = bar.add_task(job["kind"], total=None)

@@ -8,12 +8,24 @@ from typing import BinaryIO
 from interfirm.base.errors import Refusal
 from interfirm.formats.cells import Row
 from interfirm.formats.csv import read_csv, write_csv
-from interfirm.formats.xlsx import read_xlsx, write_xlsx
 
-_READERS: dict[str, Callable[[BinaryIO], Iterator[Row]]] = {"csv": read_csv, "xlsx": read_xlsx}
+
+def _read_xlsx(stream: BinaryIO) -> Iterator[Row]:
+    from interfirm.formats.xlsx import read_xlsx  # openpyxl takes 15 MB, which who meets no workbook does without
+
+    return read_xlsx(stream)
+
+
+def _write_xlsx(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    from interfirm.formats.xlsx import write_xlsx  # see above
+
+    return write_xlsx(header, rows)
+
+
+_READERS: dict[str, Callable[[BinaryIO], Iterator[Row]]] = {"csv": read_csv, "xlsx": _read_xlsx}
 _WRITERS: dict[str, Callable[[Sequence[str], Iterable[Sequence[str]]], Iterator[bytes]]] = {
     "csv": write_csv,
-    "xlsx": write_xlsx,
+    "xlsx": _write_xlsx,
 }
 
 
