@@ -179,6 +179,44 @@ def test_a_password_is_never_shown(tmp_path: Path) -> None:
     assert not [text for text in shown if "se%20cret" in text or "se cret" in text]
 
 
+@pytest.fixture
+def locked(place: VaultPlace) -> VaultPlace:
+    """The place as a user sees it who needs a password."""
+    rules = server().folder / "data" / "pg_hba.conf"
+    if "locked" not in rules.read_text():
+        rules.write_text("host all locked 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
+        asked(place, "CREATE ROLE locked LOGIN SUPERUSER PASSWORD 'se-cret'")
+        asked(place, "SELECT pg_reload_conf()")
+    assert isinstance(place.database, DatabaseUrl)
+    return place.replace(database=DatabaseUrl(place.database.text.replace("interfirm@", "locked@")))
+
+
+def test_a_password_is_taken_from_the_address_the_environment_or_the_users_file(
+    locked: VaultPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(locked.database, DatabaseUrl)
+    with refused("vault.storage"):
+        Vault.open(locked, contracts_engine=ENGINE)
+    given = DatabaseUrl(locked.database.text.replace("locked@", "locked:se-cret@"))
+    Vault.open(locked.replace(database=given), contracts_engine=ENGINE).close()
+    with monkeypatch.context() as patched:
+        patched.setenv("PGPASSWORD", "se-cret")
+        Vault.open(locked, contracts_engine=ENGINE).close()
+    file = tmp_path / "pgpass"
+    file.touch(mode=0o600)
+    file.write_text("127.0.0.1:*:*:locked:se-cret\n")
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    Vault.open(locked, contracts_engine=ENGINE).close()
+
+
+def test_a_wrong_password_is_refused_and_not_shown(locked: VaultPlace) -> None:
+    assert isinstance(locked.database, DatabaseUrl)
+    wrong = DatabaseUrl(locked.database.text.replace("locked@", "locked:wr-ong@"))
+    with refused("vault.storage") as caught:
+        Vault.open(locked.replace(database=wrong), contracts_engine=ENGINE)
+    assert "wr-ong" not in f"{caught.value} {caught.value.as_plain()} {caught.value.__cause__!r}"
+
+
 def older(place: VaultPlace, revision: str) -> None:
     """An empty vault as an older version made it."""
     from alembic import command
