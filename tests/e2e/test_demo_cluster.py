@@ -44,7 +44,7 @@ def layout(kept: Path) -> NetworkLayout:
 
 
 def as_firm(layout: NetworkLayout, firm: str, *words: str) -> Any:
-    return answer(command("--network", str(layout.folder), "--as", firm, "--json", *words))
+    return answer(command("--network", str(layout.folder), "--as", firm, "--wait", "200", "--json", *words))
 
 
 def test_seven_validators_agree_on_every_amount_of_the_scenario(result: dict[str, Any], layout: NetworkLayout) -> None:
