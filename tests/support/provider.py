@@ -63,12 +63,12 @@ class RunningProvider:
 
 @contextmanager
 def a_provider(
-    folder: Path, *, accounts: dict[str, dict[str, Any]], client: dict[str, Any]
+    folder: Path, *, accounts: dict[str, dict[str, Any]], clients: list[dict[str, Any]]
 ) -> Iterator[RunningProvider]:
-    """A provider that knows these people by their subjects, and one client."""
+    """A provider that knows these people by their subjects, and these clients."""
     program = installed() / "provider.mjs"
     about = folder / "provider.json"
-    about.write_text(json.dumps({"accounts": accounts, "client": client}))
+    about.write_text(json.dumps({"accounts": accounts, "clients": clients}))
     command = ["node", "--no-warnings", str(program), str(about)]
     with (folder / "provider.log").open("w") as log:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)

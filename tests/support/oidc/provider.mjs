@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import Provider from "oidc-provider";
 
 console.info = console.warn = console.error; // what the library has to say is for the log
-const { accounts, client } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const { accounts, clients } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const CLAIMS = { openid: ["sub"], email: ["email", "email_verified"], profile: ["preferred_username", "groups"] };
 
 function key() {
@@ -17,7 +17,7 @@ function key() {
 
 function provider(issuer) {
   const made = new Provider(issuer, {
-    clients: [client],
+    clients,
     claims: CLAIMS,
     jwks: { keys: [key()] },
     cookies: { keys: [randomUUID()] },

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,12 +32,15 @@ CLIENT = {
     "client_id": "interfirm", "client_secret": SECRET, "redirect_uris": [ORIGIN + RETURN],
     "response_types": ["code"], "grant_types": ["authorization_code"],
 }  # fmt: skip
+PUBLIC = {name: value for name, value in CLIENT.items() if name != "client_secret"} | {
+    "client_id": "public", "token_endpoint_auth_method": "none",
+}  # fmt: skip
 ANNA = "anna@firm.example"
 
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProvider]:
-    with a_provider(tmp_path_factory.mktemp("provider"), accounts=ACCOUNTS, client=CLIENT) as running:
+    with a_provider(tmp_path_factory.mktemp("provider"), accounts=ACCOUNTS, clients=[CLIENT, PUBLIC]) as running:
         yield running
 
 
@@ -216,6 +221,42 @@ def test_without_roles_by_the_provider_an_administrator_adds_people(settings: Oi
 def test_a_client_that_the_provider_does_not_believe_signs_nobody_in(settings: OidcSettings) -> None:
     with node_of(oidc=settings.replace(client_secret="another secret")) as node:
         assert code_of(signed_in(node)[1]) == (502, "access.oidc-provider")
+
+
+def test_a_client_without_a_secret_is_known_by_what_it_began_with(settings: OidcSettings) -> None:
+    with node_of(oidc=settings.replace(client_id="public", client_secret="")) as node:
+        assert signed_in(node)[1].status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"hello", b"[]", b"{}", b" " * (LIMITS.provider_answer_bytes_max + 1)])
+def test_a_provider_that_answers_something_else_is_told_as_that(settings: OidcSettings, body: bytes) -> None:
+    with (
+        a_site(body) as issuer,
+        node_of(oidc=settings.replace(issuer=issuer)) as node,
+    ):
+        assert code_of(node.browser().get(BEGIN)) == (502, "access.oidc-provider")
+
+
+@contextmanager
+def a_site(body: bytes) -> Iterator[str]:
+    """Answers everything with a body."""
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(ConnectionError):  # who asked has heard enough
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.parametrize("issuer", ["{}/other", "http://127.0.0.1:9"])
