@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,11 @@ import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from tests.e2e.networks import FIRMS, asker, done, network
+from tests.e2e.networks import FIRMS, asker, done, eventually, network
+from tests.e2e.test_privacy import NOTES, write_note
+from tests.functional.test_notify import Receiver
 
+from interfirm.runtime import supervise
 from interfirm.runtime.configuration import read_configuration
 from interfirm.runtime.layout import Home, NetworkLayout
 from interfirm.runtime.metrics import CODES_COUNT_MAX, Metrics
@@ -166,3 +170,69 @@ def test_codes_that_a_peer_makes_up_do_not_grow_the_page() -> None:
         metrics.refused(f"made.up-{number}")
     assert metrics.page().count(b"interfirm_refusals_total{") == CODES_COUNT_MAX + 1
     assert b'code="other"} 50.0' in metrics.page()
+
+
+# what waits ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NetworkLayout]:
+    """Two firms whose people are asked before they sign a note."""
+    folder = tmp_path / "modules" / "notes"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text('"""Notes."""\n')
+    (folder / "contract.py").write_text(NOTES)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder.parent), os.environ.get("PYTHONPATH", "")]))
+    with network(tmp_path / "network", FIRMS[:2], modules=("notes",)) as made:
+        yield made
+
+
+def told_by_webhook(layout: NetworkLayout, home: Home, receiver: Receiver) -> None:
+    secret = home.folder / "webhook-secret"
+    secret.write_text("a secret of sixteen bytes and more")
+    section = f'\n[notify]\nwebhook_url = "{receiver.url}"\nwebhook_secret_file = "{secret}"\n'
+    home.configuration_path.write_text(home.configuration_path.read_text() + section)
+    supervise.stop([home])
+    supervise.start(layout, [home])
+
+
+def test_what_waits_for_a_person_is_counted_and_told_until_it_is_decided(asking: NetworkLayout) -> None:
+    author, reader = asking.firm(FIRMS[0][0]), asking.firm(FIRMS[1][0])
+    receiver = Receiver(204)
+    told_by_webhook(asking, reader, receiver)
+    assert value(reader, "interfirm_inbox_open") == 0
+    write_note(author, reader)
+    (item,) = eventually(lambda: asker(reader).call("inbox.list")["inbox"] or None, "the question")
+    assert value(reader, "interfirm_inbox_open") == 1
+    assert value(reader, "interfirm_flows_under_way", kind="respond", waits_on="person") == 1
+    assert value(author, "interfirm_flows_under_way", kind="exercise", waits_on="peer") == 1
+    headers, _ = eventually(lambda: receiver.taken[0] if receiver.taken else None, "the notice")
+    assert headers["webhook-id"] == f"inbox-{item['id']}"
+
+    supervise.stop([reader])
+    supervise.start(asking, [reader])
+    assert value(reader, "interfirm_inbox_open") == 1, "also after a restart"
+    asker(reader).call("inbox.decide", {"id": item["id"], "approve": False, "reason": "no"})
+    assert value(reader, "interfirm_inbox_open") == 0
+    eventually(
+        lambda: value(author, "interfirm_flows_ended_total", kind="exercise", state="refused") or None, "the end"
+    )
+    assert value(author, "interfirm_refusals_total", code="flow.declined") == 1
+    assert len(receiver.taken) == 1, "it was told once"
+    receiver.shutdown()
+    receiver.server_close()
+
+
+def test_a_notary_that_does_not_answer_shows(layout: NetworkLayout, home: Home) -> None:
+    supervise.stop([layout.notary])
+    try:
+        other = layout.firm(FIRMS[1][0])
+        fields = {"issuer": home.member.name, "owner": other.member.name, "amount": "7.00 EUR"}
+        asker(home).call("create", {"template": "cash.Cash", "fields": fields, "wait_ms": 300})
+        assert value(home, "interfirm_notary_requests_waiting") >= 1
+        assert value(home, "interfirm_notary_wait_seconds") > 0
+        assert value(home, "interfirm_outbox_messages") >= 1
+    finally:
+        supervise.start(layout, [layout.notary])
+    eventually(lambda: value(home, "interfirm_notary_requests_waiting") == 0 or None, "the notary's answer")
+    assert value(home, "interfirm_notary_wait_seconds") == 0
