@@ -12,13 +12,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal, check
 from interfirm.base.time import Day, Instant
+from interfirm.base.values import Value
 from interfirm.contracts import language
 from interfirm.contracts.types import Command, ContractRef, CreateCommand, ExerciseCommand
 from interfirm.ledger.private import commit_private
@@ -41,6 +42,9 @@ from interfirm.node.vault.where import Where
 
 Answer = dict[str, Any] | Start
 Operation = Callable[["Desk", dict[str, Any]], Answer]
+
+
+V = TypeVar("V", bound=Value)
 
 
 class Desk(Asking):
@@ -248,6 +252,25 @@ def text_of(arguments: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise Refusal("form.fields", "an argument is missing", argument=name)
     return value
+
+
+def whole_of(arguments: Mapping[str, Any], name: str, default: int, *, least: int = 0, most: int = 2**53) -> int:
+    """An argument that is a whole number, brought between the bounds; Refusal `form.fields`."""
+    value = arguments.get(name, default)
+    if type(value) is not int:
+        raise Refusal("form.fields", "an argument is a whole number", argument=name)
+    return max(least, min(value, most))
+
+
+def typed_of(arguments: Mapping[str, Any], kind: type[V]) -> V:
+    """The arguments that an operation declares, typed; those that every operation takes are passed over.
+
+    Refusal `form.fields` says which is not as it should be.
+    """
+    try:
+        return msgspec.convert(dict(arguments), kind)
+    except msgspec.ValidationError as error:
+        raise Refusal("form.fields", "an argument is not as it should be", reason=str(error)[:300]) from error
 
 
 def bytes_of(arguments: Mapping[str, Any], name: str) -> bytes:

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
-
-from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.node.access import audit, people
 from interfirm.node.access.leaving import end_what_changed
 from interfirm.node.access.people import Person
 from interfirm.node.access.types import Role
-from interfirm.node.desk import Answer, Desk, Operation, text_of
+from interfirm.node.desk import Answer, Desk, Operation, text_of, typed_of, whole_of
 from interfirm.node.vault.turn import Turn
 
 DAY_MS = 24 * 3600 * 1000
 TOKEN_DAYS = 90
-V = TypeVar("V", bound=Value)
+
+
+class _PersonAsked(Value, frozen=True):
+    """What is to be true of a person from now on; what is not said stays."""
+
+    name: str
+    roles: tuple[str, ...] | None = None
+    active: bool | None = None
+    variables: dict[str, str] | None = None
+
+
+class _RoleAsked(Value, frozen=True):
+    """A role's definition."""
+
+    definition: Role
+
+
+class _TokenAsked(Value, frozen=True):
+    """A token that is wanted."""
+
+    person: str
+    days: int = TOKEN_DAYS
+    note: str = ""
+    scopes: tuple[str, ...] | None = None
 
 
 def _people(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -28,18 +48,18 @@ def _people(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 def _put_person(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Add the person or program `name` with `roles`, or change them; `variables` are what rules about rows know."""
-    name = text_of(arguments, "name")
+    asked = typed_of(arguments, _PersonAsked)
     with desk.vault.turn() as turn:
-        known = next((each for each in people.people(turn) if each.name == name), None)
-        given: dict[str, Any] = {key: arguments[key] for key in ("roles", "active") if key in arguments}
-        if "variables" in arguments:
-            given["variables"] = sorted(dict(arguments["variables"]).items())
-        before = people.plain(known) if known else {"name": name, "roles": [], "created_ms": desk.now_ms()}
-        person = _read({**before, **given}, Person)
+        known = next((each for each in people.people(turn) if each.name == asked.name), None)
+        person = known or Person(name=asked.name, roles=(), created_ms=desk.now_ms())
+        if asked.variables is not None:
+            person = person.replace(variables=tuple(sorted(asked.variables.items())))
+        roles = person.roles if asked.roles is None else asked.roles
+        person = person.replace(roles=roles, active=person.active if asked.active is None else asked.active)
         people.put_person(turn, person)
         end_what_changed(turn, known, person)
         if not person.active:
-            _end_tokens(desk, turn, name)
+            _end_tokens(desk, turn, person.name)
     return people.plain(person)
 
 
@@ -58,7 +78,7 @@ def _roles(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 def _put_role(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Define a role: `name`, `about`, `operations`, `rules`; in place of an earlier definition."""
-    role = _read(arguments.get("definition", {}), Role)
+    role = typed_of(arguments, _RoleAsked).definition
     for rule in role.rules:
         if rule.template != "*":
             desk.check_rule(rule.template, rule.rows, rule.hidden, rule.choices)
@@ -76,13 +96,12 @@ def _tokens(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 def _new_token(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """A token for a `person`, valid for `days`, with a `note`, for `scopes` alone; its text is shown this once."""
-    scopes = arguments.get("scopes")
+    asked = typed_of(arguments, _TokenAsked)
     now_ms = desk.now_ms()
     with desk.vault.turn() as turn:
         token, text = people.new_token(
-            turn, text_of(arguments, "person"), note=str(arguments.get("note", "")),
-            scopes=None if scopes is None else tuple(str(each) for each in scopes), now_ms=now_ms,
-            expires_ms=now_ms + int(arguments.get("days", TOKEN_DAYS)) * DAY_MS, random=desk.services.random,
+            turn, asked.person, note=asked.note, scopes=asked.scopes, now_ms=now_ms,
+            expires_ms=now_ms + asked.days * DAY_MS, random=desk.services.random,
         )  # fmt: skip
     return {**people.plain(token), "token": text}
 
@@ -95,9 +114,9 @@ def _revoke_token(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 def _audit(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """The audit log in order: `after` a number, `limit`; each entry with its hash."""
-    limit = min(int(arguments.get("limit", 100)), 1000)
+    limit = whole_of(arguments, "limit", 100, least=1, most=1000)
     with desk.vault.read() as turn:
-        found = audit.entries(turn, after=int(arguments.get("after", 0)), limit=limit)
+        found = audit.entries(turn, after=whole_of(arguments, "after", 0), limit=limit)
     shown = [
         {name: getattr(each, name) for name in each.__struct_fields__}
         | {"before": each.before.hex(), "hash": each.hash().hex()}
@@ -111,13 +130,6 @@ def _check_audit(desk: Desk, arguments: dict[str, Any]) -> Answer:
     with desk.vault.read() as turn:
         number, last = audit.check_chain(turn)
     return {"entries": number, "hash": last.hex()}
-
-
-def _read(given: Any, kind: type[V]) -> V:
-    try:
-        return msgspec.convert(given, kind)
-    except msgspec.ValidationError as error:
-        raise Refusal("form.fields", "this is not written as it should be", reason=str(error)[:300]) from error
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -12,7 +12,7 @@ from interfirm.node.access import approvals, people
 from interfirm.node.access.approvals import Line, Pending, shown_pending
 from interfirm.node.access.types import OWNER
 from interfirm.node.asking import Start
-from interfirm.node.desk import Answer, Desk, Operation, text_of
+from interfirm.node.desk import Answer, Desk, Operation, text_of, whole_of
 from interfirm.node.flows.types import AnsweredPerson, AskedFlow
 from interfirm.node.forms import read_money
 from interfirm.node.vault.turn import Turn
@@ -20,7 +20,7 @@ from interfirm.node.vault.turn import Turn
 
 def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """What waits for approvals, or with `ended` what did: `after`, `limit`."""
-    limit = min(int(arguments.get("limit", 50)), 500)
+    limit = whole_of(arguments, "limit", 50, least=1, most=500)
     with desk.vault.read() as turn:
         found = approvals.page(turn, ended=bool(arguments.get("ended")), after=arguments.get("after"), limit=limit)
     return {"approvals": [shown_pending(each) for each in found], "next": found[-1].id if len(found) == limit else None}

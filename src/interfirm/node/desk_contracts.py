@@ -13,7 +13,7 @@ from interfirm.ledger.authority import required_signers
 from interfirm.ledger.proof import ReceiptBundle, prove_fields
 from interfirm.ledger.types import Skeleton, View
 from interfirm.ledger.verification import names_from
-from interfirm.node.desk import Answer, Desk, Operation, bytes_of, day_window, moment_of, text_of
+from interfirm.node.desk import Answer, Desk, Operation, bytes_of, day_window, moment_of, text_of, whole_of
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.forms import ref_of, ref_text
 from interfirm.node.vault.turn import Turn
@@ -95,7 +95,8 @@ def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
         for each in names:
             rows, cursor = desk.page(
                 turn, each, status=None if status == "all" else status, where=desk.wanted(each, arguments.get("where")),
-                order_by=arguments.get("order_by"), after=arguments.get("after"), limit=int(arguments.get("limit", 50)),
+                order_by=arguments.get("order_by"), after=arguments.get("after"),
+                limit=whole_of(arguments, "limit", 50, most=1000),
             )  # fmt: skip
             found.extend(desk.shown(row) for row in rows if notary in (None, row.notary))
         return {"contracts": found, "next": cursor if name else None}

@@ -11,7 +11,7 @@ from interfirm.base.time import Instant
 from interfirm.contracts.language import Party
 from interfirm.contracts.types import ContractRef
 from interfirm.node.asking import Start
-from interfirm.node.desk import Answer, Desk, Operation, moment_of, text_of
+from interfirm.node.desk import Answer, Desk, Operation, moment_of, text_of, whole_of
 from interfirm.node.flows.comparing import COMPARE, CompareArguments, last_compared
 from interfirm.node.flows.moves import CHANGE, MoveArguments
 from interfirm.node.flows.recovery import RebuildArguments
@@ -38,7 +38,7 @@ def _rebuild(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Ask members (`from`; all without it) for all that they share with this node, and notaries what is unspent."""
     named = [desk.names.identity_of(str(name)) for name in arguments.get("from") or ()]
     peers = named or [each for each in desk.names.organisations() if each != desk.me]
-    asked = RebuildArguments(peers=tuple(peers), wait_ms=int(arguments.get("silent_ms", SILENT_MS)))
+    asked = RebuildArguments(peers=tuple(peers), wait_ms=whole_of(arguments, "silent_ms", SILENT_MS))
     return Start(
         event=AskedFlow(id=desk.request_id(arguments), kind="rebuild", arguments=msgspec.msgpack.encode(asked))
     )

@@ -9,7 +9,7 @@ import msgspec
 from interfirm.base.errors import Refusal, check
 from interfirm.node.access.audit import asked_by
 from interfirm.node.asking import Start
-from interfirm.node.desk import Answer, Desk, Operation, text_of
+from interfirm.node.desk import Answer, Desk, Operation, text_of, whole_of
 from interfirm.node.flows.types import AskedKill, AskedPause, AskedResume, AskedRetry, AskedSkip
 from interfirm.node.flows.waiting import BUSY, WAITS_ON, Wait
 from interfirm.node.reading import shown_flow
@@ -33,7 +33,7 @@ def _flows(desk: Desk, arguments: dict[str, Any]) -> Answer:
     check(state is None or state in STATES, "form.fields", "a flow has no such state", state=str(state)[:40])
     check(on is None or on in WAITS_ON, "form.fields", "a flow waits on a peer, notary, person or time",
           waiting_on=str(on)[:40])  # fmt: skip
-    limit = min(max(1, int(arguments.get("limit", 50))), PAGE_COUNT_MAX)
+    limit = whole_of(arguments, "limit", 50, least=1, most=PAGE_COUNT_MAX)
     with desk.vault.read() as turn:
         found, last = _found(desk, turn, arguments, limit)
         return {"flows": [shown(desk, record) for record in found]} | ({"next": last} if last else {})
@@ -64,7 +64,7 @@ def _found(desk: Desk, turn: Turn, arguments: dict[str, Any], limit: int) -> tup
 
 
 def _fits(desk: Desk, turn: Turn, arguments: dict[str, Any], record: FlowRecord) -> bool:
-    older_ms = int(arguments.get("older_than_ms", 0))
+    older_ms = whole_of(arguments, "older_than_ms", 0)
     return (
         arguments.get("state") in (None, record.state)
         and arguments.get("kind") in (None, record.kind)
