@@ -16,7 +16,7 @@ from interfirm.base.values import Value
 from interfirm.contracts.types import ContractRef
 from interfirm.ledger.types import ConsumeEntry
 from interfirm.ledger.verification import Verified
-from interfirm.node.desk import Answer, Desk, Operation
+from interfirm.node.desk import Answer, Desk, Operation, whole_of
 from interfirm.node.forms import ref_text
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
@@ -85,11 +85,12 @@ def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
     `last` is the number to go on after: entries that the caller may not read are passed over.
     """
-    after, limit = int(arguments.get("after", 0)), int(arguments.get("limit", 50))
+    after = whole_of(arguments, "after", 0, least=-1)
+    limit = whole_of(arguments, "limit", 50, least=1, most=LIMITS.changes_page_count_max)
     with desk.vault.read() as turn:
         if after < 0:
             return {"changes": [], "last": last_number(turn)}
-        found = changes(turn, after=after, limit=min(max(limit, 1), LIMITS.changes_page_count_max))
+        found = changes(turn, after=after, limit=limit)
         shown = [each for change in found if (each := _shown(desk, turn, change)) is not None]
     return {"changes": shown, "last": found[-1].number if found else after}
 
