@@ -17,7 +17,7 @@ import msgspec
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
-from interfirm.node.access.oidc import OidcSettings
+from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.runtime.watching import LogSettings, NotifySettings, TelemetrySettings
 
 PREFIX = "INTERFIRM_"

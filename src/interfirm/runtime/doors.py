@@ -10,7 +10,7 @@ from interfirm.api.ports import Parts, ShownOperation, ShownTemplate
 from interfirm.api.signin import cookies
 from interfirm.api.signin.service import SignIn
 from interfirm.api.signin.settings import SigninSettings
-from interfirm.node.access.oidc import OidcSettings
+from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.node.access.people import caller_of_token
 from interfirm.node.access.types import Caller
 from interfirm.node.operations import OPERATIONS

@@ -19,7 +19,8 @@ from interfirm.api.signin.provider import Provider
 from interfirm.api.signin.service import Opened
 from interfirm.base.errors import Refusal, check
 from interfirm.node.access import attempts
-from interfirm.node.access.oidc import OidcSettings, entered
+from interfirm.node.access.oidc import entered
+from interfirm.node.access.oidc_settings import OidcSettings
 
 PATH = f"{SESSION_PATH}/oidc"
 RETURN_PATH = f"{PATH}/return"

@@ -15,7 +15,7 @@ from joserfc.jwk import KeySet
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.node.access.id_tokens import Metadata, is_known, keys_of, metadata_of, verified
-from interfirm.node.access.oidc import OidcSettings
+from interfirm.node.access.oidc_settings import OidcSettings
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 KEPT_MS = 3600 * 1000

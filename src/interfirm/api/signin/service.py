@@ -11,7 +11,7 @@ from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.node.access import attempts, audit, invitations, passwords, sessions
-from interfirm.node.access.oidc import OidcSettings
+from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.node.access.people import caller_of
 from interfirm.node.access.sessions import Client, Means, Session
 from interfirm.node.access.types import Caller

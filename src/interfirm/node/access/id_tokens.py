@@ -16,7 +16,7 @@ from joserfc.jwk import KeySet
 
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
-from interfirm.node.access.oidc import OidcSettings, is_safe
+from interfirm.node.access.oidc_settings import OidcSettings, is_safe
 
 CLOCK_S = 60
 """How far the provider's clock may be from ours."""

@@ -1,4 +1,4 @@
-"""Signing in by the firm's provider of OpenID Connect: settings, and which person somebody is. Pure of its protocol.
+"""Signing in by the firm's provider of OpenID Connect: which person somebody is. Pure of its protocol.
 
 The provider is believed about who somebody is; what the person may do here is said by the firm's configuration, or by
 an administrator. Source: OpenID Connect Core 1.0 sections 5.7 (only issuer and subject are an identity) and 3.1.3.7.
@@ -8,55 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from interfirm.base.errors import Refusal, check
-from interfirm.base.values import Value
 from interfirm.node.access import oidc_links, people
 from interfirm.node.access.leaving import end_what_changed
 from interfirm.node.access.oidc_links import Link
+from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.node.access.people import Person
 from interfirm.node.vault.turn import Turn
-
-ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
-"""What an ID token may be signed with: by a key that the provider alone has."""
-
-
-class OidcSettings(Value, frozen=True, forbid_unknown_fields=True):
-    """`[oidc]`: the firm's provider of OpenID Connect."""
-
-    issuer: str = ""
-    """As the provider's discovery document says it; empty: no provider."""
-    client_id: str = ""
-    client_secret: str = ""
-    scopes: tuple[str, ...] = ("openid", "email", "profile")
-    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256")
-    name_claim: str = "email"
-    """The claim that is a person's name here; an e-mail address has to be a verified one."""
-    roles_claim: str = "groups"
-    roles: dict[str, tuple[str, ...]] = {}
-    """The roles that each value of `roles_claim` gives. They are set at every sign-in, and who is unknown is added;
-    without any, people and their roles are an administrator's matter."""
-
-    def checked(self) -> OidcSettings:
-        """These settings; Refusal `configuration.oidc`."""
-        if self.issuer:
-            check(is_safe(self.issuer), "configuration.oidc", "a provider is reached by https://", issuer=self.issuer)
-            check(bool(self.client_id), "configuration.oidc", "the provider knows this node by a client_id")
-            check("openid" in self.scopes, "configuration.oidc", "the scopes include openid", scopes=list(self.scopes))
-            wrong = sorted(set(self.algorithms) - ALGORITHMS)
-            check(not wrong and bool(self.algorithms), "configuration.oidc", "an ID token is signed by a key of the"
-                  " provider alone", algorithms=wrong, known=sorted(ALGORITHMS))  # fmt: skip
-        return self
-
-
-def is_safe(url: str) -> bool:
-    """Whether nobody on the way can answer in another's place."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost"))
 
 
 def entered(turn: Turn, claims: Mapping[str, Any], settings: OidcSettings, *, now_ms: int) -> Person:

@@ -49,8 +49,8 @@ ROLES: tuple[Role, ...] = (
     Role(
         name="operator", about="Keeps the node running; sees flows and no contracts.",
         operations=(
-            "whoami", "flows.*", "node.pause", "node.resume", "node.drain", "metrics", "status", "recover", "recover.all",
-            "clock.compare",
+            "whoami", "flows.*", "node.pause", "node.resume", "node.drain", "metrics", "status", "recover",
+            "recover.all", "clock.compare",
         ), rules=(),
     ),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from interfirm.api.rest.idempotency import Answers
 from interfirm.api.signin.app import with_sign_in
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.node.access import audit, passwords, people
-from interfirm.node.access.oidc import OidcSettings
+from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.node.access.people import Person
 from interfirm.node.access.types import OWNER
 from interfirm.runtime.doors import Doors

@@ -18,7 +18,7 @@ from tests.unit.api.signin.browsers import ORIGIN, PASSWORD, Browser, SigninNode
 from interfirm.api.signin.provider import ROTATED_MS
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.base.limits import LIMITS
-from interfirm.node.access.oidc import OidcSettings
+from interfirm.node.access.oidc_settings import OidcSettings
 
 BEGIN, RETURN = "/v1/session/oidc", "/v1/session/oidc/return"
 ACCOUNTS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, Key, KeySet, OctKey, RSAKey
 
 from interfirm.base.errors import Refusal
 from interfirm.node.access.id_tokens import is_known, keys_of, metadata_of, verified
-from interfirm.node.access.oidc import OidcSettings
+from interfirm.node.access.oidc_settings import OidcSettings
 
 ISSUER = "https://provider.example"
 SETTINGS = OidcSettings(issuer=ISSUER, client_id="interfirm").checked()
