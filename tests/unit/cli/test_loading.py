@@ -7,7 +7,7 @@ import sys
 
 HEAVY = (
     "sqlalchemy", "alembic", "psycopg", "starlette", "uvicorn", "graphql", "httpx", "authlib", "webauthn", "argon2",
-    "openpyxl", "prometheus_client", "opentelemetry", "lxml",
+    "openpyxl", "prometheus_client", "opentelemetry",
 )  # fmt: skip
 
 
