@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interfirm.base.errors import Refusal
-from interfirm.node.files import read_limited
 from interfirm.formats.xml import parse, text_of
+from interfirm.node.files import read_limited
 
 LAUGHS = b"<!DOCTYPE lolz [<!ENTITY l0 'lol'>" + b"".join(
     b"<!ENTITY l%d '%s'>" % (level, b"&l%d;" % (level - 1) * 10) for level in range(1, 10)
