@@ -77,6 +77,8 @@ class View:
         """Where a stream goes on; see `arrivals`."""
         self.arrived = 0
         """How many contracts the last answer of a stream had."""
+        self.full = False
+        """Whether it had as many as it may, so that there may be more."""
         self._rules: dict[str, Where] = {}
 
     def rule(self, path: str) -> Where:
@@ -189,6 +191,7 @@ class View:
             self.cursor = self.turn.last_arrival() if after is None else place_of(after)
         found = self.turn.arrivals(path, after=self.cursor, where=wanted, limit=batch_size)
         self.cursor, self.arrived = (found[-1].number if found else self.cursor), len(found)
+        self.full = self.arrived == batch_size
         return {"rows": Group(self, (each.contract for each in found)).rows, "cursor": str(self.cursor)}
 
 

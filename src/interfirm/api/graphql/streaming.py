@@ -19,8 +19,8 @@ import structlog
 from graphql import OperationType
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from interfirm.api.graphql.execution import FAULT, Asked, Executor, Prepared, asked_of, refused
-from interfirm.api.graphql.reading import View
+from interfirm.api.graphql.execution import FAULT, Asked, Executor, asked_of, refused
+from interfirm.api.graphql.rounds import Round
 from interfirm.api.rest.reading import json_of
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
@@ -39,6 +39,8 @@ class Streams:
         self._executor = executor
         self._waiting: set[Waiter] = set()
         self._stop: Any = None
+        self.round: Round | None = None
+        """What streams have found out since the last commit."""
 
     async def serve(self, socket: WebSocket) -> None:
         """Talk to one client until it leaves."""
@@ -76,6 +78,7 @@ class Streams:
                 self._stop()
 
     def _changed(self, templates: frozenset[str]) -> None:
+        self.round = Round(self._executor, shared=True)
         for waiter in self._waiting:
             if waiter.template in templates:
                 waiter.changed.set()
@@ -196,37 +199,33 @@ class Talk:
             if self._tasks.get(name) is asyncio.current_task():
                 del self._tasks[name]
 
-    async def _answers(self, asked: Asked) -> AsyncIterator[dict[str, Any]]:
+    async def _answers(self, asked: Asked) -> AsyncIterator[Any]:
         caller = self._caller()
         prepared = self._executor.prepare(caller, asked)
         if prepared.kind is not OperationType.SUBSCRIPTION:
             yield await self._executor.answer(caller, asked)
             return
         with self._streams.wait(prepared.template()) as waiter:
-            async for answer in self._arrivals(prepared, asked, waiter):
+            async for answer in self._arrivals(asked, waiter):
                 yield answer
 
-    async def _arrivals(self, prepared: Prepared, asked: Asked, waiter: Waiter) -> AsyncIterator[dict[str, Any]]:
+    async def _arrivals(self, asked: Asked, waiter: Waiter) -> AsyncIterator[msgspec.Raw]:
         """What came since the cursor, batch by batch; then wait for more."""
-        cursor, first = None, True
+        now = Round(self._executor, shared=False)
+        at, cursor, first = now, None, True
         while True:
             waiter.changed.clear()
-            answer, cursor, count = self._batch(prepared, cursor)
-            if count or first or "errors" in answer:
-                yield answer
-            if "errors" in answer:
+            batch = at.batch(self._headers, asked, cursor)
+            cursor = batch.cursor
+            if batch.found or batch.failed or first:
+                yield batch.payload
+            if batch.failed:
                 return
             first = False
-            if not count:
+            if not batch.full:
                 await waiter.changed.wait()
-                prepared = self._executor.prepare(self._caller(), asked)
-
-    def _batch(self, prepared: Prepared, cursor: int | None) -> tuple[dict[str, Any], int | None, int]:
-        with self._executor.port.read() as turn:
-            view = View(self._executor.port, self._caller(), turn)
-            view.cursor = cursor
-            answer = prepared.answer(view)
-            return answer, view.cursor, view.arrived
+            shared = self._streams.round
+            at = now if shared is None or shared.is_over else shared
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_text(msgspec.json.encode(message).decode())

@@ -55,8 +55,8 @@ class GraphNode:
         self.port = GraphDoors(node)
         self.app = Starlette(routes=graphql_routes(self.port))
 
-    def client(self, name: str, *roles: Any) -> Asker:
-        return Asker(self.app, self.node.client(name, *roles))
+    def client(self, name: str, *roles: Any, **more: Any) -> Asker:
+        return Asker(self.app, self.node.client(name, *roles, **more))
 
     def all(self) -> Asker:
         """A client that may everything."""

@@ -78,8 +78,8 @@ class Socket:
         await self.task
 
 
-def headers(node: GraphNode, name: str = "ann", role: Role = ALL) -> dict[str, str]:
-    return node.client(name, role).headers
+def headers(node: GraphNode, name: str = "ann", role: Role = ALL, **more: Any) -> dict[str, str]:
+    return node.client(name, role, **more).headers
 
 
 def add(node: GraphNode, *amounts: int) -> None:
@@ -260,5 +260,41 @@ def test_another_protocol_is_not_spoken(node: GraphNode) -> None:
         socket = Socket(node, headers(node), protocol="graphql-ws")
         assert (await socket.got())["type"] == "websocket.close"
         await socket.task
+
+    run(talk)
+
+
+def test_people_of_the_same_roles_are_answered_once(node: GraphNode) -> None:
+    async def talk() -> None:
+        sockets = [await Socket(node, headers(node, name, READER)).open() for name in ("lea", "leo", "liz")]
+        for socket in sockets:
+            await socket.follow()
+            await socket.batch()
+        before = node.port.reads
+        add(node, 10)
+        assert [(await socket.batch())[0] for socket in sockets] == [["10.00"]] * 3
+        assert node.port.reads == before + len(sockets) + 1
+        for socket in sockets:
+            await socket.leave()
+
+    run(talk)
+
+
+def test_people_whose_rules_depend_on_them_are_answered_each(node: GraphNode) -> None:
+    own = json.dumps({"amount": {"_eq": {"amount": "$amount", "currency": "EUR"}}})
+    role = Role("own", "Reads cash of one amount.", ("contracts.*",), (Rule("cash.Cash", read=True, rows=own),))
+
+    async def talk() -> None:
+        sockets = [
+            await Socket(node, headers(node, name, role, variables=(("amount", amount),))).open()
+            for name, amount in (("one", "1.00"), ("two", "2.00"))
+        ]
+        for socket in sockets:
+            await socket.follow()
+            await socket.batch()
+        add(node, 1, 2)
+        assert [(await socket.batch())[0] for socket in sockets] == [["1.00"], ["2.00"]]
+        for socket in sockets:
+            await socket.leave()
 
     run(talk)
