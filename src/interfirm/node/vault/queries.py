@@ -161,9 +161,10 @@ class Queries(Listing):
 Rows = Callable[[Sequence[str]], sa.FromClause]
 
 
-def _ends(table: TemplateTable) -> sa.Select[Any]:
+def _ends(table: TemplateTable) -> Any:
+    """Two questions in one, as SQLite finds the least or the greatest at once, but looks at all rows for both."""
     own = table.table.c["_number"]
-    return sa.select(sa.func.min(own), sa.func.max(own))
+    return sa.select(sa.select(sa.func.min(own)).scalar_subquery(), sa.select(sa.func.max(own)).scalar_subquery())
 
 
 def _count(rows: Rows) -> sa.Select[Any]:
