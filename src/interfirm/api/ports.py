@@ -56,7 +56,7 @@ class NodePort(Protocol):
         """The templates whose contracts the caller may read, make or choose on, each once, by its path."""
 
     def operations(self, caller: Caller) -> Sequence[ShownOperation]:
-        """The operations of business modules that the caller may ask for."""
+        """The operations that the caller may ask for by name: those of business modules, and what has no path here."""
 
     def attachment_put(self, caller: Caller, chunks: Iterable[bytes]) -> bytes:
         """Keep a file, named by its SHA-256; Refusal `access.*`, `vault.attachment-size`. May be called in a thread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from interfirm.node import (
+    changes,
     desk_access,
     desk_approvals,
     desk_bulk,
@@ -11,17 +12,20 @@ from interfirm.node import (
     desk_ledger,
     desk_operate,
     desk_signin,
+    webhooks,
 )
 from interfirm.node.desk import Operation
 
 OPERATIONS: dict[str, Operation] = {
     **desk_contracts.OPERATIONS,
+    **changes.OPERATIONS,
+    **webhooks.OPERATIONS,
     **desk_flows.OPERATIONS,
     **desk_ledger.OPERATIONS,
     **desk_access.OPERATIONS,
+    **desk_signin.OPERATIONS,
     **desk_approvals.OPERATIONS,
     **desk_bulk.OPERATIONS,
-    **desk_signin.OPERATIONS,
     **desk_operate.OPERATIONS,
 }
 """See the module."""

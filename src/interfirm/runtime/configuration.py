@@ -37,6 +37,13 @@ class ApiSettings(Value, frozen=True, forbid_unknown_fields=True):
     """Addresses of proxies that end TLS and are believed about who asks (`X-Forwarded-For`)."""
 
 
+class WebhookSettings(Value, frozen=True, forbid_unknown_fields=True):
+    """`[webhooks]`: where programs may have changes sent to."""
+
+    private: bool = False
+    """Also into private networks, and without TLS."""
+
+
 class Configuration(Value, frozen=True, forbid_unknown_fields=True):
     """All of `node.toml`."""
 
@@ -46,6 +53,7 @@ class Configuration(Value, frozen=True, forbid_unknown_fields=True):
     log: LogSettings = LogSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     notify: NotifySettings = NotifySettings()
+    webhooks: WebhookSettings = WebhookSettings()
 
 
 def read_configuration(path: Path, environment: Mapping[str, str] | None = None) -> Configuration:

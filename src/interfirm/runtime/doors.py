@@ -13,7 +13,6 @@ from interfirm.api.signin.settings import SigninSettings
 from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.node.access.people import caller_of_token
 from interfirm.node.access.types import Caller
-from interfirm.node.operations import OPERATIONS
 from interfirm.node.reading import Reading
 from interfirm.node.vault.turn import Turn
 
@@ -24,6 +23,11 @@ _BEARER = "bearer "
 NO_PROVIDER = OidcSettings()
 NOWHERE = SigninSettings()
 """No page's origin is that of a node which browsers do not reach."""
+_WITH_PATHS = (
+    "create", "exercise", "preview", "contracts.", "templates", "whoami", "proof.", "flows.", "inbox.", "approvals.",
+    "session.", "changes.",
+)  # fmt: skip
+"""Operations for which REST has paths of their own."""
 DOCUMENTS_PUT = "documents.put"
 """What keeping a file is called where roles allow it."""
 
@@ -72,7 +76,7 @@ class Doors:
         return [
             ShownOperation(name=name, about=(operation.__doc__ or "").strip().partition("\n")[0])
             for name, operation in sorted(self._desk.operations.items())
-            if name not in OPERATIONS and permission.may(name)
+            if not name.startswith(_WITH_PATHS) and permission.may(name)
         ]
 
     def attachment_put(self, caller: Caller, chunks: Iterable[bytes]) -> bytes:

@@ -81,7 +81,8 @@ class NodeProcess:
         self.jobs: JobDriver = job_driver(assembly, self.driver.put)
         self.control = ControlServer(home.control_path, self.handle)
         self.gates = self._gates()
-        self.http = HttpServer(web_application(self), assembly.configuration.api)
+        application, self.pushing = web_application(self)
+        self.http = HttpServer(application, assembly.configuration.api)
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Listen, recover what was under way, and run turns until cancelled."""
@@ -100,11 +101,13 @@ class NodeProcess:
             log.info("node.started", port=member.port)
             ready()
             daily = asyncio.ensure_future(Daily(self.driver.put, self._traders).run(self.clock.now_ms))
+            pushing = asyncio.ensure_future(self.pushing.run())
             try:
                 async with self.jobs:
                     await self.driver.run()
             finally:
                 daily.cancel()
+                pushing.cancel()
         finally:
             await self.http.stop()
             await self.control.stop()

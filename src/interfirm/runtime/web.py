@@ -8,9 +8,11 @@ from starlette.types import ASGIApp
 
 from interfirm.api.graphql.app import graphql_routes
 from interfirm.api.metrics import MetricsDoor
+from interfirm.api.pushing import Pushing
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
 from interfirm.api.signin.app import with_sign_in
+from interfirm.api.webhooks.sending import HttpSender
 from interfirm.runtime.doors import Doors
 from interfirm.runtime.metrics import CONTENT_TYPE
 
@@ -18,11 +20,16 @@ if TYPE_CHECKING:
     from interfirm.runtime.node_process import NodeProcess
 
 
-def web_application(process: NodeProcess) -> ASGIApp:
-    """The application of a node's process."""
+def web_application(process: NodeProcess) -> tuple[ASGIApp, Pushing]:
+    """The application of a node's process, and what delivers its webhooks."""
     configuration = process.assembly.configuration
     port = Doors(process, configuration.signin, configuration.oidc)
     answers = Answers(process.assembly.vault, process.clock.now_ms)
-    application = rest_app(port, answers, beside=graphql_routes(port))
+    pushing = Pushing(
+        port, process.assembly.vault, process.assembly.books.keys.vrf, changes=port.changes,
+        sender=HttpSender(private=configuration.webhooks.private),
+    )  # fmt: skip
+    application = rest_app(port, answers, more=pushing.endpoints, beside=graphql_routes(port))
     application = with_sign_in(application, port)
-    return MetricsDoor(application, port, content_type=CONTENT_TYPE, answered=process.metrics.answered)
+    application = MetricsDoor(application, port, content_type=CONTENT_TYPE, answered=process.metrics.answered)
+    return application, pushing

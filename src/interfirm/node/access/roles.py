@@ -7,7 +7,7 @@ from interfirm.node.access.types import Role, Rule
 _READING = (
     "whoami", "templates", "contracts.list", "contracts.show", "contracts.history", "contracts.binding",
     "disclosed.*", "invoice.list", "invoice.show", "invoice.export", "report.*", "proof.*", "flows.list", "flows.show",
-    "inbox.list", "approvals.list", "bulk.export", "jobs.list", "jobs.show", "jobs.file", "jobs.cancel",
+    "inbox.list", "approvals.list", "bulk.export", "changes.list", "jobs.list", "jobs.show", "jobs.file", "jobs.cancel",
 )  # fmt: skip
 _WORKING = (
     "create",
@@ -21,6 +21,10 @@ _WORKING = (
     "invoice.*",
     "factoring.*",
     "payment.*",
+    "webhooks.new",
+    "webhooks.list",
+    "webhooks.delete",
+    "webhooks.resume",
 )
 _READ = Rule(template="*", read=True)
 _WORK = Rule(template="*", read=True, create=True, choices=("*",))
