@@ -16,6 +16,7 @@ from interfirm.cli import session
 from interfirm.node.vault.places import DatabaseUrl
 from interfirm.runtime import databases, notaries, postgresql, supervise
 from interfirm.runtime.asking import Asker
+from interfirm.runtime.configuration import read_configuration, url_of
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 from interfirm.runtime.modules import find_modules
 
@@ -139,9 +140,9 @@ def status() -> None:
         {"processes": found},
         lambda d: session.table_of(
             "Network",
-            ["Name", "Process", "Address", "Time", "Connected"],
+            ["Name", "Process", "Address", "Interfaces", "Time", "Connected"],
             [
-                [p["name"], p["pid"] or "down", p["address"], p["now"], ", ".join(p["connected"])]
+                [p["name"], p["pid"] or "down", p["address"], p["url"], p["now"], ", ".join(p["connected"])]
                 for p in d["processes"]
             ],
             empty="no processes",
@@ -153,7 +154,7 @@ def _status(home: Home) -> dict[str, Any]:
     member = home.member
     found: dict[str, Any] = {
         "name": member.name, "pid": supervise.running(home), "address": f"{member.host}:{member.port}", "now": "",
-        "connected": [],
+        "connected": [], "url": url_of(read_configuration(home.configuration_path).api),
     }  # fmt: skip
     if found["pid"]:
         told = Asker(home.control_path).call("status", {})

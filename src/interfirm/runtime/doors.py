@@ -25,7 +25,7 @@ NOWHERE = SigninSettings()
 """No page's origin is that of a node which browsers do not reach."""
 _WITH_PATHS = (
     "create", "exercise", "preview", "contracts.", "templates", "whoami", "proof.", "flows.", "inbox.", "approvals.",
-    "session.", "changes.",
+    "session.", "changes.", "webhooks.",
 )  # fmt: skip
 """Operations for which REST has paths of their own."""
 DOCUMENTS_PUT = "documents.put"
