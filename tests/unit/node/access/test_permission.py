@@ -108,6 +108,21 @@ def test_a_rule_about_rows_knows_the_variables_of_the_caller() -> None:
     assert not own.is_readable(INVOICE, {"region": "south"}, unknown)
 
 
+def test_a_rule_for_all_templates_shows_none_of_those_that_have_not_what_it_asks() -> None:
+    def only_invoices(template: str, text: str, variables: Mapping[str, str]) -> Where:
+        if template != INVOICE:
+            raise Refusal("access.rule", "a rule about rows does not fit the template")
+        return rows(template, text, variables)
+
+    role = Role(name="r", about="", operations=(), rules=(Rule(template="*", read=True, rows='{"region": "north"}'),))
+    some = Permission(CLERK, [role], only_invoices)
+    assert some.readable(INVOICE) is not None
+    assert some.readable("cash.Cash") is None
+    named = Role(name="n", about="", operations=(), rules=(Rule(template="cash.Cash", read=True, rows='{"a": "b"}'),))
+    with refused("access.rule"):
+        Permission(CLERK, [named], only_invoices).readable("cash.Cash")
+
+
 def test_a_hidden_field_is_not_shown_nor_filtered_by() -> None:
     hiding = permission(Rule(template=INVOICE, read=True, hidden=("account",)))
     assert hiding.hidden(INVOICE) == {"account"}
