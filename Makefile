@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 UV := .venv/bin/uv
 RUN := .venv/bin
 
-.PHONY: demo test setup lint types imports docs engine bench format clean help
+.PHONY: demo test setup lint types imports docs engine bench fuzz format clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ imports: setup ## layers and purity
 
 format: setup ## rewrite the code in house style
 	$(RUN)/ruff check --fix . ; $(RUN)/ruff format .
+
+fuzz: setup ## look for a minute for input that breaks a decoder (ARGS="-max_total_time=3600")
+	$(RUN)/python -m tests.fuzz build/fuzz -max_total_time=60 $(ARGS)
 
 docs: setup ## write docs/reference from the code
 	$(RUN)/python tools/reference.py

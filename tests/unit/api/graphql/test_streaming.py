@@ -44,7 +44,7 @@ class Socket:
         self.task = asyncio.create_task(node.app(scope, self._sent.get, self._got.put))
 
     async def got(self) -> dict[str, Any]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self._got.get()
 
     async def message(self) -> dict[str, Any]:

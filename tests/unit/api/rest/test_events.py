@@ -184,7 +184,7 @@ def test_a_stream_ends_with_its_token(node: FirmNode, follower: Client) -> None:
             for token in people.tokens(turn):
                 people.revoke_token(turn, token.id, now_ms=node.firm.clock_ms())
         node.changed()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await task
         return task.done()
 
