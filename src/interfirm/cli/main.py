@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from interfirm.base.errors import Refusal
 from interfirm.cli import node_life, session  # noqa: F401 - node_life's commands are node_app's
+from interfirm.cli.api import app as api_app
 from interfirm.cli.approvals import app as approvals_app
 from interfirm.cli.ask import ask
 from interfirm.cli.bench import bench
@@ -58,6 +59,7 @@ for name, group in (
     ("jobs", jobs_app),
     ("people", people_app),
     ("approvals", approvals_app),
+    ("api", api_app),
     ("books", books_app),
     ("privacy", privacy_app),
     ("proof", proof_app),
