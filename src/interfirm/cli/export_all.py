@@ -28,7 +28,8 @@ def export_all(
         session.show(started, jobs.told)
         return
     job = jobs.follow(started)
-    session.show(job["result"], lambda d: f"wrote {d['files']} files ({d['bytes']} bytes) to {d['folder']}")
+    session.show(job["result"], lambda d: f"wrote {d['files']} files ({d['bytes']} bytes)")
+    session.errors.print(f"in {folder.resolve()}", soft_wrap=True)
 
 
 def _anchor() -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -17,7 +17,7 @@ from interfirm.cli import session
 from interfirm.contracts.packages import Package as Bundle
 from interfirm.contracts.packages import bundle
 from interfirm.notary.fees.machine import Totals
-from interfirm.notary.governance.metadata import Franchise, Governed
+from interfirm.notary.governance.metadata import Franchise, Governed, Parameter
 from interfirm.notary.governance.types import (
     Action,
     AddVoter,
@@ -48,6 +48,7 @@ NAME_CHARS_MAX = 64
 HOUR_MS = 3_600_000
 PAYERS = ("nobody", "who asks", "the first signer")
 
+C = TypeVar("C", Change, Parameter)
 Folder = Annotated[
     Path | None,
     typer.Option("--folder", help="A notary of the network by name, or a cluster's folder; else `cluster`."),
@@ -156,10 +157,10 @@ def shown_parameters(
     """Show the notary's parameters with their bounds, or the history of their changes and who decided them."""
     with governing_in(folder) as governing:
         if history:
-            changes = [each for each in governing.pages("changes", Change) if name in each.name]
+            changes = _called(governing.pages("changes", Change), name)
             session.show(codec.plain(changes) and [_change(each) for each in changes], _history)
             return
-        found = [each for each in governing.parameters() if name in each.name]
+        found = _called(governing.parameters(), name)
     session.show([struct(each) for each in found], lambda rows: _parameters(rows, full=bool(name)))
 
 
@@ -177,6 +178,12 @@ def _plain(value: Any) -> Any:
         tag = value.__struct_config__.tag
         return ({"action": tag} if isinstance(tag, str) else {}) | struct(value)
     return value
+
+
+def _called(found: Iterable[C], name: str) -> list[C]:
+    """Those of exactly this name, or those in whose names it stands."""
+    every = list(found)
+    return [each for each in every if each.name == name] or [each for each in every if name in each.name]
 
 
 def _parameters(rows: list[dict[str, Any]], *, full: bool) -> Any:
