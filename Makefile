@@ -38,7 +38,7 @@ format: setup ## rewrite the code in house style
 	$(RUN)/ruff check --fix . ; $(RUN)/ruff format .
 
 fuzz: setup ## look for a minute for input that breaks a decoder (ARGS="-max_total_time=3600")
-	$(RUN)/python -m tests.fuzz build/fuzz -max_total_time=60 $(ARGS)
+	INTERFIRM_FUZZ_COVERAGE=1 $(RUN)/python -m tests.fuzz build/fuzz -max_total_time=60 $(ARGS)
 
 docs: setup ## write docs/reference from the code
 	$(RUN)/python tools/reference.py
