@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.functional.test_rest import free_port
 from tests.support.node_packages import installed
 from tests.unit.api.rest.nodes import Client, FirmNode, nodes
 
@@ -21,6 +20,7 @@ from interfirm.base.errors import Refusal
 from interfirm.cli.main import run
 from interfirm.runtime.configuration import ApiSettings
 from interfirm.runtime.http import HttpServer
+from interfirm.runtime.layout import free_port
 
 IN_PYTHON = """
 import json, sys

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
@@ -16,6 +15,7 @@ from interfirm.base.limits import LIMITS, Limits
 from interfirm.node.access.types import Role
 from interfirm.runtime.configuration import ApiSettings
 from interfirm.runtime.http import HttpServer
+from interfirm.runtime.layout import free_port
 
 FOLLOWER = Role(name="follower", about="Follows what happens.", operations=("changes.list",), rules=())
 PATH = "/v1/contracts/cash.Cash"
@@ -31,13 +31,6 @@ def node() -> Iterator[FirmNode]:
 @pytest.fixture
 def clerk(node: FirmNode) -> Client:
     return node.client("ann", "clerk", FOLLOWER)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def served(node: FirmNode, clerk: Client, course: Course) -> None:

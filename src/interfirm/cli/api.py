@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +26,7 @@ def client(
     writers = {"python": python.write, "typescript": typescript.write}
     if language not in writers:
         raise Refusal("client.language", "a client is written in one of these", language=language, known=list(writers))
-    text = writers[language](model_of(_read(document)))
+    text = writers[language](model_of(session.json_file(document)))
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -37,12 +35,3 @@ def client(
     except OSError as error:
         raise Refusal("file.write", "the file cannot be written", path=str(out), reason=error.strerror or "") from error
     session.show({"written": str(out), "lines": text.count("\n")}, lambda d: f"{d['written']}: {d['lines']} lines")
-
-
-def _read(path: Path) -> object:
-    try:
-        return json.loads(sys.stdin.read() if str(path) == "-" else path.read_text())
-    except (OSError, ValueError) as error:
-        raise Refusal(
-            "file.read", "the file cannot be read as JSON", path=str(path), reason=str(error)[:200]
-        ) from error

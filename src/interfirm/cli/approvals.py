@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,11 +93,7 @@ def matrix(
     if file is None:
         session.show(session.ask("access.approvals"), _lines)
         return
-    try:
-        lines = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise Refusal("file.read", "the file cannot be read as JSON", path=str(file), reason=str(error)) from error
-    session.show(session.ask("access.approvals-put", lines=lines), _lines)
+    session.show(session.ask("access.approvals-put", lines=session.json_file(file)), _lines)
 
 
 def _lines(data: dict[str, Any]) -> Any:

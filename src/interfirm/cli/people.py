@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from interfirm.base.errors import Refusal
 from interfirm.base.time import Instant
 from interfirm.cli import session
 
@@ -117,11 +115,9 @@ def roles() -> None:
 @app.command()
 def role(file: Annotated[Path, typer.Argument(help="JSON: name, about, operations, rules.")]) -> None:
     """Define a role by a file, in place of an earlier definition."""
-    try:
-        definition = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise Refusal("file.read", "the file cannot be read as JSON", path=str(file), reason=str(error)) from error
-    session.show(session.ask("access.role-put", definition=definition), lambda d: f"role {d['name']} is defined")
+    session.show(
+        session.ask("access.role-put", definition=session.json_file(file)), lambda d: f"role {d['name']} is defined"
+    )
 
 
 @app.command()

@@ -63,6 +63,15 @@ def ask_stream(operation: str, **arguments: Any) -> Iterator[dict[str, Any]]:
     return client().stream(operation, {k: v for k, v in arguments.items() if v is not None})
 
 
+def json_file(path: Path) -> Any:
+    """What a file says in JSON (`-` is standard input); Refusal `file.read`."""
+    try:
+        return json.loads(sys.stdin.read() if str(path) == "-" else path.read_text())
+    except (OSError, ValueError) as error:
+        reason = str(error)[:200]
+        raise Refusal("file.read", "the file cannot be read as JSON", path=str(path), reason=reason) from error
+
+
 def show(data: Any, table: Callable[[Any], Any] | None = None) -> None:
     """Print data: JSON for programs, a table for people."""
     if options.json or table is None:

@@ -50,7 +50,7 @@ def _put_person(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Add the person or program `name` with `roles`, or change them; `variables` are what rules about rows know."""
     asked = typed_of(arguments, _PersonAsked)
     with desk.vault.turn() as turn:
-        known = next((each for each in people.people(turn) if each.name == asked.name), None)
+        known = people.find_person(turn, asked.name)
         person = known or Person(name=asked.name, roles=(), created_ms=desk.now_ms())
         if asked.variables is not None:
             person = person.replace(variables=tuple(sorted(asked.variables.items())))

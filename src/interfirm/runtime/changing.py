@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from interfirm.api.feed import Changed
 from interfirm.contracts.packages import Engine
 from interfirm.contracts.types import TemplateId, walk
 from interfirm.ledger.verification import Verified
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
-
-Changed = Callable[[frozenset[str]], None]
 
 
 class Changing:

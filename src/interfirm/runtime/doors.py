@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from interfirm.api.feed import Changed
 from interfirm.api.ports import Parts, ShownOperation, ShownTemplate
 from interfirm.api.signin import cookies
 from interfirm.api.signin.service import SignIn
@@ -101,7 +102,7 @@ class Doors:
         """See GraphPort."""
         return self._vault.read()
 
-    def changes(self, changed: Callable[[frozenset[str]], None]) -> Callable[[], None]:
+    def changes(self, changed: Changed) -> Callable[[], None]:
         """See GraphPort."""
         return self._process.changing.subscribe(changed)
 

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from interfirm.api.feed import Changed
 from interfirm.api.ports import NodePort
 from interfirm.node.access.types import Caller
 from interfirm.node.reading import Reading
 from interfirm.node.vault.turn import Turn
-
-Changed = Callable[[frozenset[str]], None]
-"""Told after a commit: the paths (`folder.Name`) of the templates whose contracts came or changed."""
 
 
 class GraphPort(NodePort, Protocol):

@@ -15,6 +15,7 @@ from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.base.money import Money
 from interfirm.base.values import Value
+from interfirm.node import kept
 from interfirm.node.access.types import OWNER_ROLE, Caller
 from interfirm.node.vault.turn import Turn
 
@@ -139,8 +140,8 @@ def check_open(pending: Pending, *, at_ms: int) -> None:
 
 def matrix(turn: Turn) -> tuple[Line, ...]:
     """The firm's matrix; empty until it makes one."""
-    kept = turn.blob_get(MATRIX, b"")
-    return () if kept is None else msgspec.msgpack.decode(kept, type=tuple[Line, ...])
+    found = turn.blob_get(MATRIX, b"")
+    return () if found is None else msgspec.msgpack.decode(found, type=tuple[Line, ...])
 
 
 def put_matrix(turn: Turn, lines: Sequence[Line]) -> None:
@@ -160,7 +161,7 @@ def put(turn: Turn, pending: Pending) -> None:
     name = pending.id.encode()
     if pending.state != "open":
         turn.blob_delete(OPEN, name)
-    turn.blob_put(OPEN if pending.state == "open" else ENDED, name, msgspec.msgpack.encode(pending))
+    kept.put(turn, OPEN if pending.state == "open" else ENDED, name, pending)
 
 
 def get(turn: Turn, name: str) -> Pending:
@@ -173,8 +174,8 @@ def get(turn: Turn, name: str) -> Pending:
 
 def find(turn: Turn, name: str) -> Pending | None:
     """What waits or waited under an id."""
-    kept = turn.blob_get(OPEN, name.encode()) or turn.blob_get(ENDED, name.encode())
-    return None if kept is None else msgspec.msgpack.decode(kept, type=Pending)
+    key = name.encode()
+    return kept.get(turn, OPEN, key, Pending) or kept.get(turn, ENDED, key, Pending)
 
 
 def page(turn: Turn, *, ended: bool, after: str | None, limit: int) -> list[Pending]:

@@ -13,7 +13,7 @@ from typing import Literal
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
-from interfirm.node.access import kept
+from interfirm.node import kept
 from interfirm.node.vault.turn import Turn
 
 SPACE = "sign-in-attempts"

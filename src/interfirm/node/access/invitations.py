@@ -12,7 +12,8 @@ from collections.abc import Callable
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
-from interfirm.node.access import kept, people
+from interfirm.node import kept
+from interfirm.node.access import people
 from interfirm.node.vault.turn import Turn
 
 SPACE = "invitations"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from interfirm.base.errors import check
 from interfirm.base.hashing import digest
 from interfirm.base.values import Value
-from interfirm.node.access import kept
+from interfirm.node import kept
 from interfirm.node.vault.turn import Turn
 
 SPACE = "oidc-subjects"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
-from interfirm.node.access import kept
+from interfirm.node import kept
 from interfirm.node.vault.turn import Turn
 
 SPACE = "passkeys"

@@ -14,7 +14,7 @@ from argon2.exceptions import VerificationError
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
-from interfirm.node.access import kept
+from interfirm.node import kept
 from interfirm.node.vault.turn import Turn
 
 SPACE = "passwords"

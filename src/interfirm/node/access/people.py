@@ -10,22 +10,22 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
+from interfirm.node import kept
 from interfirm.node.access.roles import ROLES
 from interfirm.node.access.types import OWNER_ROLE, Caller, Door, Role
 from interfirm.node.vault.turn import Turn
 
-PEOPLE, KEPT_ROLES, TOKENS, VERSION = "people", "roles", "tokens", "access-version"
+PEOPLE, KEPT_ROLES, TOKENS = "people", "roles", "tokens"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,78}[a-z0-9])?")
 _TOKEN = re.compile(r"ift_([0-9a-f]{16})_([0-9a-f]{64})")
 _UNKNOWN = ("access.unknown-caller", "who asks is not known here, or not any more")
-V = TypeVar("V", bound=Value)
 
 
 class Person(Value, frozen=True):
@@ -52,23 +52,23 @@ class Token(Value, frozen=True):
     revoked_ms: int = 0
 
 
-def version(turn: Turn) -> bytes:
-    """Changes whenever people or roles change."""
-    return turn.blob_get(VERSION, b"") or b""
-
-
 def put_person(turn: Turn, person: Person) -> None:
     """Keep a person; Refusal `access.name`, `access.role`."""
     check(_NAME.fullmatch(person.name) is not None and person.name != OWNER_ROLE, "access.name",
           "a name has small letters, digits and . _ @ + - and is not `owner`", name=person.name[:100])  # fmt: skip
     for role in person.roles:
         role_of(turn, role)
-    _put(turn, PEOPLE, person.name, person)
+    kept.put(turn, PEOPLE, person.name.encode(), person)
+
+
+def find_person(turn: Turn, name: str) -> Person | None:
+    """The person of this name, if there is one."""
+    return kept.get(turn, PEOPLE, name.encode(), Person)
 
 
 def person_of(turn: Turn, name: str) -> Person:
     """The person of this name; Refusal `access.person`."""
-    found = _get(turn, PEOPLE, name, Person)
+    found = find_person(turn, name)
     if found is None:
         raise Refusal("access.person", "there is no such person here", name=name[:100])
     return found
@@ -76,19 +76,19 @@ def person_of(turn: Turn, name: str) -> Person:
 
 def people(turn: Turn) -> list[Person]:
     """Everybody, by name."""
-    return _all(turn, PEOPLE, Person)
+    return [each for _, each in kept.every(turn, PEOPLE, Person)]
 
 
 def put_role(turn: Turn, role: Role) -> None:
     """Keep a role, in place of one of its name; Refusal `access.name`."""
     check(_NAME.fullmatch(role.name) is not None and role.name != OWNER_ROLE, "access.name",
           "a name has small letters, digits and . _ @ + - and is not `owner`", name=role.name[:100])  # fmt: skip
-    _put(turn, KEPT_ROLES, role.name, role)
+    kept.put(turn, KEPT_ROLES, role.name.encode(), role)
 
 
 def role_of(turn: Turn, name: str) -> Role:
     """The role of this name; Refusal `access.role`."""
-    found = _get(turn, KEPT_ROLES, name, Role) or next((role for role in ROLES if role.name == name), None)
+    found = kept.get(turn, KEPT_ROLES, name.encode(), Role) or next((role for role in ROLES if role.name == name), None)
     if found is None:
         raise Refusal("access.role", "there is no such role", role=name[:100], roles=[r.name for r in roles(turn)])
     return found
@@ -96,8 +96,8 @@ def role_of(turn: Turn, name: str) -> Role:
 
 def roles(turn: Turn) -> list[Role]:
     """All roles, by name."""
-    kept = {role.name: role for role in _all(turn, KEPT_ROLES, Role)}
-    return sorted(({role.name: role for role in ROLES} | kept).values(), key=lambda role: role.name)
+    own = {role.name: role for _, role in kept.every(turn, KEPT_ROLES, Role)}
+    return sorted(({role.name: role for role in ROLES} | own).values(), key=lambda role: role.name)
 
 
 def new_token(
@@ -120,29 +120,29 @@ def new_token(
         id=name, person=person, note=note[:200], secret_hash=_hash(secret), scopes=scopes, created_ms=now_ms,
         expires_ms=expires_ms,
     )  # fmt: skip
-    _put(turn, TOKENS, name, token)
+    kept.put(turn, TOKENS, name.encode(), token)
     return token, f"ift_{name}_{secret}"
 
 
 def tokens(turn: Turn) -> list[Token]:
     """All tokens ever made, in no particular order."""
-    return _all(turn, TOKENS, Token)
+    return [each for _, each in kept.every(turn, TOKENS, Token)]
 
 
 def revoke_token(turn: Turn, name: str, *, now_ms: int) -> Token:
     """End a token now; Refusal `access.token`."""
-    found = _get(turn, TOKENS, name, Token)
+    found = kept.get(turn, TOKENS, name.encode(), Token)
     if found is None:
         raise Refusal("access.token", "there is no such token", token=name[:40])
     ended = msgspec.structs.replace(found, revoked_ms=found.revoked_ms or now_ms)
-    _put(turn, TOKENS, name, ended)
+    kept.put(turn, TOKENS, name.encode(), ended)
     return ended
 
 
 def caller_of_token(turn: Turn, text: str, *, now_ms: int) -> Caller:
     """Whoever shows a token; Refusal `access.unknown-caller`, the same for every reason, so that nothing is learned."""
     parts = _TOKEN.fullmatch(text)
-    found = _get(turn, TOKENS, parts[1], Token) if parts else None
+    found = kept.get(turn, TOKENS, parts[1].encode(), Token) if parts else None
     known = found.secret_hash if found else bytes(32)
     right = hmac.compare_digest(_hash(parts[2] if parts else ""), known)
     if not right or found is None or found.revoked_ms or found.expires_ms <= now_ms:
@@ -152,7 +152,7 @@ def caller_of_token(turn: Turn, text: str, *, now_ms: int) -> Caller:
 
 def caller_of(turn: Turn, name: str, *, door: Door, scopes: tuple[str, ...] | None = None) -> Caller:
     """A person as the caller at a door; Refusal `access.unknown-caller` where the person is gone."""
-    person = _get(turn, PEOPLE, name, Person)
+    person = find_person(turn, name)
     if person is None or not person.active:
         raise Refusal(*_UNKNOWN)
     return Caller(name=name, roles=person.roles, door=door, scopes=scopes, variables=person.variables)
@@ -161,26 +161,6 @@ def caller_of(turn: Turn, name: str, *, door: Door, scopes: tuple[str, ...] | No
 def _hash(secret: str) -> bytes:
     # 256 random bits need no slow hash
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _put(turn: Turn, space: str, name: str, value: Value) -> None:
-    turn.blob_put(space, name.encode(), msgspec.msgpack.encode(value))
-    count = int.from_bytes(version(turn), "big") + 1
-    turn.blob_put(VERSION, b"", count.to_bytes(8, "big"))
-
-
-def _get(turn: Turn, space: str, name: str, kind: type[V]) -> V | None:
-    kept = turn.blob_get(space, name.encode())
-    return None if kept is None else msgspec.msgpack.decode(kept, type=kind)
-
-
-def _all(turn: Turn, space: str, kind: type[V]) -> list[V]:
-    found: list[V] = []
-    after: bytes | None = None
-    while page := turn.blobs(space, after=after, limit=500):
-        found += [msgspec.msgpack.decode(value, type=kind) for _, value in page]
-        after = page[-1][0]
-    return found
 
 
 def plain(value: Value) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Literal
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
-from interfirm.node.access import kept
+from interfirm.node import kept
 from interfirm.node.access.people import caller_of
 from interfirm.node.access.types import Caller
 from interfirm.node.vault.turn import Turn

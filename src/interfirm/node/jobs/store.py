@@ -10,6 +10,7 @@ import msgspec
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
+from interfirm.node import kept
 from interfirm.node.jobs.types import Batch, Job, RowError
 from interfirm.node.vault.turn import Turn
 
@@ -51,8 +52,7 @@ def job_of(turn: Turn, name: str) -> Job:
 
 def find_job(turn: Turn, name: str) -> Job | None:
     """The job with this id, if there is one."""
-    kept = turn.blob_get(JOBS, name.encode())
-    return None if kept is None else msgspec.msgpack.decode(kept, type=Job)
+    return kept.get(turn, JOBS, name.encode(), Job)
 
 
 def jobs(turn: Turn) -> Iterator[Job]:
