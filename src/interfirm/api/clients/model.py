@@ -6,7 +6,7 @@ Only what a node's own document says is understood (OpenAPI 3.1 with the JSON Sc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from interfirm.base.errors import Refusal
@@ -118,6 +118,37 @@ def referred(schema: Schema) -> str | None:
     """The name of the type that a schema refers to."""
     found = schema.get("$ref")
     return None if found is None else type_name(found.removeprefix("#/components/schemas/"))
+
+
+class Spelling(Value, frozen=True):
+    """How a language writes types."""
+
+    plain: dict[str, str]
+    """JSON Schema's names of plain types -> the language's."""
+    array: str
+    """With {} for what is in it; so is `table`."""
+    table: str
+    unknown: str
+    union: Callable[[Iterable[str]], str]
+    literal: Callable[[Iterable[object]], str]
+
+    def kind(self, schema: Schema) -> str:
+        """The type of a schema."""
+        name = referred(schema)
+        if name is not None:
+            return name
+        if "anyOf" in schema:
+            return self.union(self.kind(each) for each in schema["anyOf"])
+        if "enum" in schema or "const" in schema:
+            return self.literal(schema.get("enum", [schema.get("const")]))
+        match schema.get("type"):
+            case "array":
+                return self.array.format(self.kind(schema.get("items", {})))
+            case "object":
+                of = schema.get("additionalProperties")
+                return self.table.format(self.kind(of) if isinstance(of, dict) and of else self.unknown)
+            case plain:
+                return self.plain.get(str(plain), self.unknown)
 
 
 def fields_of(method: Method) -> Iterator[Argument]:

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable
 
-from interfirm.api.clients.model import Argument, Method, Model, Named, Schema, fields_of, referred, type_name
+from interfirm.api.clients.model import Argument, Method, Model, Named, Schema, Spelling, fields_of, type_name
 
 _HEAD = '''"""A client of one node ({title}), written by `interfirm api client python`. Needs Python 3.11 alone.
 
@@ -143,36 +143,20 @@ def _needed(text: str, name: str, schema: Schema) -> str:
     return text if name in schema.get("required", ()) else f"NotRequired[{text}]"
 
 
-def kind(schema: Schema) -> str:
-    """The type of a schema, as Python writes it."""
-    name = referred(schema)
-    if name is not None:
-        return name
-    if "anyOf" in schema:
-        return _union(kind(each) for each in schema["anyOf"])
-    if "enum" in schema or "const" in schema:
-        values = schema.get("enum", [schema.get("const")])
-        return f"Literal[{', '.join(repr(value) for value in values)}]"
-    match schema.get("type"):
-        case "string":
-            return "str"
-        case "integer":
-            return "int"
-        case "boolean":
-            return "bool"
-        case "null":
-            return "None"
-        case "array":
-            return f"List[{kind(schema.get('items', {}))}]"
-        case "object":
-            of = schema.get("additionalProperties")
-            return f"Dict[str, {kind(of) if isinstance(of, dict) and of else 'Any'}]"
-    return "Any"
-
-
 def _union(texts: Iterable[str]) -> str:
     found = list(dict.fromkeys(texts))
     return found[0] if len(found) == 1 else f"Union[{', '.join(found)}]"
+
+
+def _literal(values: Iterable[object]) -> str:
+    return f"Literal[{', '.join(repr(value) for value in values)}]"
+
+
+PYTHON = Spelling(
+    plain={"string": "str", "integer": "int", "boolean": "bool", "null": "None"}, array="List[{}]",
+    table="Dict[str, {}]", unknown="Any", union=_union, literal=_literal,
+)  # fmt: skip
+kind = PYTHON.kind
 
 
 def _name(text: str) -> str:

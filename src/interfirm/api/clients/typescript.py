@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
-from interfirm.api.clients.model import Argument, Method, Model, Named, Schema, fields_of, referred, type_name
+from interfirm.api.clients.model import Argument, Method, Model, Named, Spelling, fields_of, type_name
 
 _HEAD = """\
 // A client of one node ({title}), written by `interfirm api client typescript`. Needs nothing but `fetch`.
@@ -117,30 +117,19 @@ def _type(named: Named) -> str:
     return "\n".join([f"{about}export interface {named.name} {{", *fields, "}\n"])
 
 
-def kind(schema: Schema) -> str:
-    """The type of a schema, as TypeScript writes it."""
-    name = referred(schema)
-    if name is not None:
-        return name
-    if "anyOf" in schema:
-        return _union(kind(each) for each in schema["anyOf"])
-    if "enum" in schema or "const" in schema:
-        return _union(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
-    match schema.get("type"):
-        case "string" | "boolean" | "null" as plain:
-            return str(plain)
-        case "integer":
-            return "number"
-        case "array":
-            return f"Array<{kind(schema.get('items', {}))}>"
-        case "object":
-            of = schema.get("additionalProperties")
-            return f"Record<string, {kind(of) if isinstance(of, dict) and of else 'unknown'}>"
-    return "unknown"
-
-
 def _union(texts: Iterable[str]) -> str:
     return " | ".join(dict.fromkeys(texts))
+
+
+def _literal(values: Iterable[object]) -> str:
+    return _union(json.dumps(value) for value in values)
+
+
+TYPESCRIPT = Spelling(
+    plain={"string": "string", "integer": "number", "boolean": "boolean", "null": "null"}, array="Array<{}>",
+    table="Record<string, {}>", unknown="unknown", union=_union, literal=_literal,
+)  # fmt: skip
+kind = TYPESCRIPT.kind
 
 
 def _comment(text: str) -> str:

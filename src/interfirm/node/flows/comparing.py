@@ -9,6 +9,7 @@ missed between two that mean well; who means to deceive can always say what the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -107,7 +108,8 @@ async def compare(ctx: Context, arguments: bytes) -> Compared:
     only_ours, only_theirs, whole = list[ContractRef](), list[ContractRef](), True
     with ctx.step("Find what differs"):
         for bucket in _differing(ours.buckets, theirs.buckets):
-            mine, all_mine = await ctx.once("list", lambda b=bucket: _listed(ctx, asked.peer, until_ms, b), _LISTED)  # type: ignore[misc]  # bound now
+            listed = partial(_listed, ctx, asked.peer, until_ms, bucket)
+            mine, all_mine = await ctx.once("list", listed, _LISTED)
             said = await ask_peer(ctx, asked.peer, GIVE_LISTED, ListedWanted(until_ms, bucket), ListedGiven)
             whole = whole and all_mine and said.whole
             named = {_plain(ref) for ref in said.refs}
@@ -156,7 +158,7 @@ async def _summary(ctx: Context, peer: bytes, until_ms: int) -> Summary:
     """Counted a page a turn, so that other work goes on."""
     count, sums, after = 0, [0] * BUCKETS_COUNT, 0
     while True:
-        page = await ctx.once("page", lambda a=after: _page(ctx, peer, until_ms, a), _Page)  # type: ignore[misc]  # bound now
+        page = await ctx.once("page", partial(_page, ctx, peer, until_ms, after), _Page)
         count += page.count
         for bucket, added in page.sums.items():
             sums[bucket] = (sums[bucket] + int.from_bytes(added, "big")) % _ALL
