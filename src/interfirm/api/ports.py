@@ -55,6 +55,9 @@ class NodePort(Protocol):
     def templates(self, caller: Caller) -> Sequence[ShownTemplate]:
         """The templates whose contracts the caller may read, make or choose on, each once, by its path."""
 
+    def template(self, caller: Caller, path: str) -> ShownTemplate | None:
+        """The one of `templates` with this path; asked for at every request about it."""
+
     def operations(self, caller: Caller) -> Sequence[ShownOperation]:
         """The operations that the caller may ask for by name: those of business modules, and what has no path here."""
 

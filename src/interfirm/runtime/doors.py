@@ -11,6 +11,9 @@ from interfirm.api.ports import Parts, ShownOperation, ShownTemplate
 from interfirm.api.signin import cookies
 from interfirm.api.signin.service import SignIn
 from interfirm.api.signin.settings import SigninSettings
+from interfirm.base.errors import Refusal
+from interfirm.contracts.packages import TemplateCode
+from interfirm.node.access.machine import Permission
 from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.node.access.people import caller_of_token
 from interfirm.node.access.types import Caller
@@ -61,15 +64,17 @@ class Doors:
         """See NodePort."""
         permission = self._desk.of(caller).permission
         newest = {self._desk.template_name(code): code for code in self._desk.engine.templates()}
-        return [
-            ShownTemplate(
-                path, code, create=permission.may("create") and permission.may_create(path),
-                choices=_choices(permission.choices(path), code.choices) if permission.may("exercise") else (),
-                hidden=permission.hidden(path),
-            )
-            for path, code in sorted(newest.items())
-            if permission.readable(path) is not None
-        ]  # fmt: skip
+        found = (_shown(permission, path, code) for path, code in sorted(newest.items()))
+        return [each for each in found if each is not None]
+
+    def template(self, caller: Caller, path: str) -> ShownTemplate | None:
+        """See NodePort."""
+        try:
+            code = self._desk.engine.named(path)
+        except Refusal:
+            return None
+        whole = self._desk.template_name(code) == path
+        return _shown(self._desk.of(caller).permission, path, code) if whole else None
 
     def operations(self, caller: Caller) -> Sequence[ShownOperation]:
         """See NodePort."""
@@ -109,6 +114,17 @@ class Doors:
     def now_ms(self) -> int:
         """See NodePort."""
         return self._process.clock.now_ms()
+
+
+def _shown(permission: Permission, path: str, code: TemplateCode) -> ShownTemplate | None:
+    """A template as roles show it; None where none of its contracts may be read."""
+    if permission.readable(path) is None:
+        return None
+    return ShownTemplate(
+        path, code, create=permission.may("create") and permission.may_create(path),
+        choices=_choices(permission.choices(path), code.choices) if permission.may("exercise") else (),
+        hidden=permission.hidden(path),
+    )  # fmt: skip
 
 
 def _choices(allowed: frozenset[str], declared: Iterable[str]) -> list[str]:

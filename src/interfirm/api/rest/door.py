@@ -65,7 +65,7 @@ class Door:
 
     def of_path(self, caller: Caller, wanted: str, path: Mapping[str, str]) -> Endpoint:
         """The endpoint that a path with a template's name leads to; Refusal `contract.template`, `contract.choice`."""
-        shown = next((each for each in self.port.templates(caller) if each.path == path["template"]), None)
+        shown = self.port.template(caller, path["template"])
         if shown is None:
             raise Refusal("contract.template", "there is no template of this name", template=path["template"][:80])
         endpoint = self.of_template(shown).get(wanted.format(**path))

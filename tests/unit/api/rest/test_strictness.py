@@ -126,7 +126,7 @@ def test_a_fault_says_nothing_of_itself(node: FirmNode, clerk: Client, monkeypat
     def fail(*_: Any) -> None:
         raise RuntimeError("the password is tulip")
 
-    monkeypatch.setattr(node.port, "templates", fail)
+    monkeypatch.setattr(node.port, "template", fail)
     answer = clerk.get(PATH)
     refused(answer, 500, "node.fault")
     assert "tulip" not in answer.text
