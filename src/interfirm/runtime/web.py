@@ -29,7 +29,7 @@ def web_application(process: NodeProcess) -> tuple[ASGIApp, Pushing]:
         port, process.assembly.vault, process.assembly.books.keys.vrf, changes=port.changes,
         sender=HttpSender(private=configuration.webhooks.private),
     )  # fmt: skip
-    application = rest_app(port, answers, more=pushing.endpoints, beside=graphql_routes(port))
+    application = rest_app(port, answers, more=pushing.endpoints, beside=graphql_routes(port, answers))
     application = with_sign_in(application, port)
     application = MetricsDoor(application, port, content_type=CONTENT_TYPE, answered=process.metrics.answered)
     return application, pushing

@@ -14,6 +14,7 @@ from interfirm.api.graphql.execution import FAULT, Executor, asked_of, refused
 from interfirm.api.graphql.ports import GraphPort
 from interfirm.api.graphql.streaming import Streams
 from interfirm.api.rest.endpoints import JSON
+from interfirm.api.rest.idempotency import Answers
 from interfirm.api.rest.problems import status_of
 from interfirm.api.rest.reading import check_head, check_media_type, check_origin, chunks, json_of
 from interfirm.base.errors import Refusal, check
@@ -25,9 +26,9 @@ _STATUSES = {"graphql.persisted-unknown": 200}
 """Clients of persisted queries expect so."""
 
 
-def graphql_routes(port: GraphPort) -> list[BaseRoute]:
+def graphql_routes(port: GraphPort, answers: Answers) -> list[BaseRoute]:
     """The routes of the door: `POST` and `GET /graphql`, and the same path as a WebSocket for streams."""
-    executor = Executor(port)
+    executor = Executor(port, answers)
 
     async def serve(request: Request) -> Response:
         return await _served(executor, request)

@@ -23,6 +23,7 @@ from interfirm.api.graphql.documents import Document, Documents, Kept
 from interfirm.api.graphql.ports import GraphPort
 from interfirm.api.graphql.reading import View
 from interfirm.api.graphql.schema import schema_of
+from interfirm.api.rest.idempotency import Answers
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
@@ -92,8 +93,9 @@ class Prepared:
 class Executor:
     """Answers queries of any caller; schemas and documents are kept."""
 
-    def __init__(self, port: GraphPort) -> None:
+    def __init__(self, port: GraphPort, answers: Answers) -> None:
         self.port = port
+        self.answers = answers
         self.documents = Documents()
         self._schemas: Kept[Any, tuple[int, GraphQLSchema]] = Kept(LIMITS.graphql_schemas_count_max)
         self._numbers = itertools.count()
@@ -121,7 +123,7 @@ class Executor:
                 return prepared.answer(View(self.port, caller, turn))
         check(prepared.kind is OperationType.MUTATION, "graphql.operation", "streams are followed over a WebSocket")
         check(not reading_only, "graphql.operation", "what changes something is sent by POST")
-        return await prepared.change(Changer(self.port, caller))
+        return await prepared.change(Changer(self.port, caller, self.answers))
 
 
 def shown(result: ExecutionResult) -> dict[str, Any]:

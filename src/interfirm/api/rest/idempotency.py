@@ -6,7 +6,8 @@ that a request repeated after a crash finds the flow rather than starting a seco
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest, sha256
 from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
+from interfirm.node.access.types import Caller
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.vault import Vault
 
@@ -23,6 +25,7 @@ HEADER = "idempotency-key"
 _KEPT, _ENDS = "http-answers", "http-answers-end"
 _PRUNED_COUNT = 16
 _pack = msgspec.msgpack.encode
+T = TypeVar("T")
 
 
 class Kept(Value, frozen=True):
@@ -54,7 +57,7 @@ class Answers:
             return await work()
         key = digest("http idempotency key", asked.caller.name, given)
         asked.request_id = key.hex()[:32]
-        kept = self._claimed(key, fingerprint_of(asked))
+        kept, _ = self._claimed(key, fingerprint_of(asked))
         if kept.status:
             return _response(kept)
         if key in self._open:
@@ -71,7 +74,22 @@ class Answers:
             self._settle(key, kept, reply)
         return reply
 
-    def _claimed(self, key: bytes, fingerprint: bytes) -> Kept:
+    async def bound(self, caller: Caller, request: str, body: Mapping[str, Any], work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` gives, under a request's id that binds it to this body; what it started is found by the id again.
+
+        As with `once` a refusal binds nothing, and another body under the id is Refusal `http.key-reused`.
+        """
+        key = digest("client request id", caller.name, request)
+        kept, is_new = self._claimed(key, sha256(msgspec.json.encode(body, order="deterministic")))
+        try:
+            return await work()
+        except Refusal:
+            if is_new:
+                self._release(key, kept)
+            raise
+
+    def _claimed(self, key: bytes, fingerprint: bytes) -> tuple[Kept, bool]:
+        """What is kept under a key, and whether that began now."""
         now = self._now_ms()
         with self._vault.turn() as turn:
             _prune(turn, now)
@@ -80,13 +98,13 @@ class Answers:
             if kept is not None and kept.until_ms > now:
                 if kept.fingerprint != fingerprint:
                     raise Refusal("http.key-reused", "another request was made under this key")
-                return kept
+                return kept, False
             if kept is not None:
                 turn.blob_delete(_ENDS, _end(kept, key))
             kept = Kept(fingerprint=fingerprint, until_ms=now + LIMITS.idempotency_keep_ms)
             turn.blob_put(_KEPT, key, _pack(kept))
             turn.blob_put(_ENDS, _end(kept, key), b"")
-        return kept
+        return kept, True
 
     def _release(self, key: bytes, kept: Kept) -> None:
         with self._vault.turn() as turn:

@@ -12,6 +12,7 @@ from tests.unit.api.rest.nodes import Client, FirmNode, nodes
 
 from interfirm.api.graphql.app import graphql_routes
 from interfirm.api.graphql.ports import Changed
+from interfirm.api.rest.idempotency import Answers
 from interfirm.node.access.types import Caller, Role, Rule
 from interfirm.node.reading import Reading
 from interfirm.node.vault.turn import Turn
@@ -53,7 +54,7 @@ class GraphNode:
     def __init__(self, node: FirmNode) -> None:
         self.node = node
         self.port = GraphDoors(node)
-        self.app = Starlette(routes=graphql_routes(self.port))
+        self.app = Starlette(routes=graphql_routes(self.port, Answers(node.firm.vault, node.firm.clock_ms)))
 
     def client(self, name: str, *roles: Any, **more: Any) -> Asker:
         return Asker(self.app, self.node.client(name, *roles, **more))

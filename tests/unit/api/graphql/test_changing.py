@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.unit.api.graphql.doors import CASH, GraphNode, graph_nodes, issue
+from tests.unit.api.graphql.doors import ALL, CASH, GraphNode, graph_nodes, issue
 
 from interfirm.node.access.types import Role, Rule
 
@@ -25,6 +25,23 @@ def test_a_choice_is_made_once_under_one_request(node: GraphNode) -> None:
     assert first["state"] == "done", first
     assert len(first["created"]) == 2
     assert node.all().data(move, ref=ref, to=to)["cash_Cash_move"] == first
+
+
+def test_something_else_under_the_id_of_a_request_is_refused(node: GraphNode) -> None:
+    me = node.node.firm.name
+    mine = {"amount": "3.00", "owner": me, "issuer": me, "request": "order-4711"}
+    ref = issue(node, node.all(), "3.00", request="order-4711")
+    assert node.all().code(CASH, variables={**mine, "amount": "30.00"}) == "http.key-reused"
+    assert issue(node, node.all(), "3.00", request="order-4711") == ref
+    bob = node.client("bob", ALL)
+    assert issue(node, bob, "30.00", request="order-4711") != ref
+
+
+def test_what_was_refused_before_it_began_leaves_the_id_of_its_request_free(node: GraphNode) -> None:
+    me = node.node.firm.name
+    wrong = {"amount": "3.00", "owner": "nobody", "issuer": me, "request": "second"}
+    assert node.all().code(CASH, variables=wrong) == "directory.unknown"
+    assert issue(node, node.all(), "3.00", request="second")
 
 
 def test_a_dry_run_does_nothing(node: GraphNode) -> None:
