@@ -265,13 +265,19 @@ def _sentences(method: ast.FunctionDef) -> Iterator[str]:
 
 def limits_page() -> str:
     """Every limit with its value and meaning."""
-    node = next(n for n in ast.parse(Path(limits.__file__).read_text()).body if isinstance(n, ast.ClassDef))
-    rows = []
+    lines = ["# Limits\n", f"{limits.__doc__}\n"]
+    for node in ast.parse(Path(limits.__file__).read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            head = [f"{ast.get_docstring(node)}\n", "| limit | value | of what |", "|---|---|---|"]
+            lines += [*head, *_limits(node), ""]
+    return "\n".join(lines)
+
+
+def _limits(node: ast.ClassDef) -> Iterator[str]:
     for item, after in zip(node.body, node.body[1:], strict=False):
         if isinstance(item, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             name = ast.unparse(item.target)
-            rows.append(f"| `{name}` | {getattr(limits.LIMITS, name):,} | {after.value.value!s} |")
-    return "\n".join(["# Limits\n", f"{limits.__doc__}\n", "| limit | value | of what |", "|---|---|---|", *rows])
+            yield f"| `{name}` | {getattr(limits.LIMITS, name):,} | {after.value.value!s} |"
 
 
 def language_page() -> str:

@@ -1,12 +1,12 @@
-"""Every limit of the ledger in one place (house manner 4). A network's governance may lower or raise them."""
+"""Every limit in one place (house manner 4): what a network agrees on, and what each node has for itself."""
 
 from __future__ import annotations
 
 import msgspec
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """Bounds that are asserted where they are used; the unit is last in each name."""
+class AgreedLimits(msgspec.Struct, frozen=True):
+    """Bounds of what organisations do together; a notary's governance may lower or raise them."""
 
     message_bytes_max: int = 4 * 1024 * 1024
     """One encoded block or message between nodes."""
@@ -166,6 +166,11 @@ class Limits(msgspec.Struct, frozen=True):
     """Items of one page of an answer."""
     notaries_count_max: int = 64
     """Other notaries that a notary's voters ever trusted."""
+
+
+class Limits(AgreedLimits, frozen=True):
+    """The same, and the bounds of a node's own doors, jobs and people, which are nobody else's affair."""
+
     token_lifetime_ms_max: int = 366 * 24 * 3600 * 1000
     """How long a token that a person or program shows at a node's doors may be valid."""
     held_messages_count_max: int = 10_000

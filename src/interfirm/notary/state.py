@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS, Limits
+from interfirm.base.limits import LIMITS, AgreedLimits
 from interfirm.notary.types import Store
 
 REFS, ACCEPTED, WITHDRAWN, CLAIMS, LOCKS, IMPORTS, REGISTRY, META, SUBSCRIPTIONS, ENVELOPES = (
@@ -26,7 +26,7 @@ class Overlay:
 
     __slots__ = ("_undo", "changes", "limits", "store")
 
-    def __init__(self, store: Store, limits: Limits = LIMITS) -> None:
+    def __init__(self, store: Store, limits: AgreedLimits = LIMITS) -> None:
         self.store, self.limits = store, limits
         self.changes: dict[tuple[str, bytes], bytes | None] = {}
         self._undo: list[tuple[tuple[str, bytes], bytes | None, bool]] = []

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import LIMITS, Limits
+from interfirm.base.limits import LIMITS, AgreedLimits
 from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Value, Wire
@@ -353,7 +353,7 @@ class Judged(Value, frozen=True):
     """New acceptances in order: each becomes one leaf of the receipt log."""
     time: Instant
     """The block's time, not before the last block's."""
-    limits: Limits = LIMITS
+    limits: AgreedLimits = LIMITS
     """The limits in force, which governance may have changed."""
     validators: Powers = ()
     """Validators' keys with their new power, 0 to remove, for an engine that knows the set before this block."""

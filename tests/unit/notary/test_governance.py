@@ -7,7 +7,7 @@ import pytest
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import LIMITS, AgreedLimits, Limits
 from interfirm.notary.cometbft.types import ClusterGenesis, Validator
 from interfirm.notary.governance import metadata
 from interfirm.notary.governance.constitution import DEFAULTS
@@ -267,6 +267,15 @@ def test_a_window_beyond_the_limit_in_force_is_refused() -> None:
     assert council.refused(Ledger(council.id).request(create(0, A))).code == "notary.window"
 
 
+def test_what_is_a_nodes_own_affair_is_neither_shown_nor_decided(council: Council) -> None:
+    shown = codec.from_plain(council.says("parameters", b"").answer, list[metadata.Parameter])
+    names, own = {each.name for each in shown}, set(Limits.__struct_fields__) - set(AgreedLimits.__struct_fields__)
+    assert own > {"http_body_bytes_max", "webhooks_count_max", "session_lifetime_ms_max", "jobs_running_count_max"}
+    assert own.isdisjoint(names)
+    change = council.proposal(SetParameter(name="http_body_bytes_max", value=1024))
+    assert council.refused(change).code == "governance.parameter"
+
+
 def test_the_limits_of_sizes_and_counts_in_force_are_those_judged_by() -> None:
     council = Council(settings=(Setting(name="entries_count_max", value=64), Setting(name="lines_count_max", value=4)))
     council.done(A.registration(council.id))
@@ -458,7 +467,7 @@ def test_packages_are_approved_and_revoked_by_votes(council: Council) -> None:
 
 def test_every_parameter_is_shown_with_its_bounds(council: Council) -> None:
     shown = codec.from_plain(council.says("parameters", b"").answer, list[metadata.Parameter])
-    assert {*LIMITS.__struct_fields__} <= {each.name for each in shown}
+    assert {*AgreedLimits.__struct_fields__} <= {each.name for each in shown}
     assert all(each.low <= each.value == each.default <= each.high for each in shown)
 
 

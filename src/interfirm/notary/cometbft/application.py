@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS, Limits
+from interfirm.base.limits import LIMITS, AgreedLimits
 from interfirm.base.time import Instant
 from interfirm.base.values import Value
 from interfirm.ledger.receipts.types import NotaryAnchor
@@ -76,7 +76,7 @@ class Application:
         self.chain_id = chain_id(self.id)
         self._abroad = abroad or Anchors(_anchors(genesis))
         self._at = at
-        self.limits: Limits = LIMITS
+        self.limits: AgreedLimits = LIMITS
         self.known = Known()
         self._used: dict[bytes, int] = {}
         self._staged: _Staged | None = None

@@ -12,7 +12,7 @@ from functools import lru_cache
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest, sha256
-from interfirm.base.limits import LIMITS, Limits
+from interfirm.base.limits import LIMITS, AgreedLimits
 from interfirm.base.signatures import PublicKey, Signer
 from interfirm.base.time import Instant
 from interfirm.base.values import Value
@@ -89,7 +89,7 @@ def _asked(requester: bytes, block: bytes) -> Asked:
     return Asked(requester=requester, request=request)
 
 
-def check_place(opened: Opened, *, notary: bytes, now: Instant, limits: Limits) -> None:
+def check_place(opened: Opened, *, notary: bytes, now: Instant, limits: AgreedLimits) -> None:
     """Refuse an envelope for another notary, too old, good for too long, or over another limit in force."""
     envelope = opened.envelope
     if envelope.notary != notary:
@@ -101,7 +101,7 @@ def check_place(opened: Opened, *, notary: bytes, now: Instant, limits: Limits) 
     _check_size(opened, limits)
 
 
-def _check_size(opened: Opened, limits: Limits) -> None:
+def _check_size(opened: Opened, limits: AgreedLimits) -> None:
     """What every decoder takes was looked at before; here it is what the voters allow."""
     request_bytes_max = limits.transaction_bytes_max + limits.sealed_bytes_max
     if opened.size_bytes > limits.envelope_bytes_max or len(opened.asked) > limits.envelope_requests_count_max:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS, Limits
+from interfirm.base.limits import LIMITS, AgreedLimits
 from interfirm.ledger.signing import PARTY, check_signature
 from interfirm.ledger.types import TransactionSignature
 from interfirm.notary.cometbft.envelope import ENVELOPE, Opened, open_envelope
@@ -29,7 +29,7 @@ class Work:
 
     def __init__(self, opened: Opened) -> None:
         self.opened = opened
-        self._checked: Limits | None = None
+        self._checked: AgreedLimits | None = None
         self.ids: dict[int, bytes] = {}
         self.valid: dict[int, bytes] = {}
         self._is_signed = False
@@ -40,7 +40,7 @@ class Work:
             check_signature(self.opened.envelope.signature, self.opened.id, purpose=ENVELOPE)
             self._is_signed = True
 
-    def check_transactions(self, limits: Limits) -> None:
+    def check_transactions(self, limits: AgreedLimits) -> None:
         """Refuse an envelope with a transaction that is over a limit or not signed by whom it says (each once)."""
         if self._checked == limits:
             return
@@ -49,7 +49,7 @@ class Work:
                 self._check(request, limits)
         self._checked = limits
 
-    def _check(self, request: Notarise, limits: Limits) -> None:
+    def _check(self, request: Notarise, limits: AgreedLimits) -> None:
         check_sizes(request, limits)
         transaction = self.ids.get(id(request))
         if transaction is None:
@@ -89,7 +89,7 @@ class Known:
 class KnownOfBlock:
     """The same for all envelopes of a block, in the form that the judge asks in."""
 
-    def __init__(self, works: Iterable[Work], limits: Limits) -> None:
+    def __init__(self, works: Iterable[Work], limits: AgreedLimits) -> None:
         self._ids: dict[int, bytes] = {}
         self._valid: dict[int, bytes] = {}
         for work in works:

@@ -1,4 +1,4 @@
-"""Parameters: every field of `Limits` and what governance and fees need besides, each with bounds (pure).
+"""Parameters: every field of `AgreedLimits` and what governance and fees need besides, each with bounds (pure).
 
 A parameter is a name and an integer. Bounds keep a vote from stopping the machine for good: what carries a proposal to
 the notary can be made neither too small to do so nor larger than what every decoder takes.
@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import LIMITS, Limits
+from interfirm.base.limits import LIMITS, AgreedLimits
 from interfirm.base.values import Value
 from interfirm.notary.governance.types import FEE_SCHEDULE, PARAMETERS, UNITS_MAX
 
@@ -58,7 +58,8 @@ def _of_limit(name: str, default: int) -> Bounds:
     return Bounds(default=default, low=low, high=default if name in _CEILINGS else default * _FACTOR)
 
 
-_LIMITS = {name: _of_limit(name, getattr(LIMITS, name)) for name in Limits.__struct_fields__}
+_AGREED = AgreedLimits()
+_LIMITS = {name: _of_limit(name, getattr(LIMITS, name)) for name in AgreedLimits.__struct_fields__}
 _OWN = {
     "envelope_life_ms_max": _ENVELOPE_LIFE,
     "epoch_heights": Bounds(default=256, low=1, high=100_000),
@@ -86,7 +87,7 @@ BOUNDS: dict[str, Bounds] = {**_LIMITS, **_OWN, **_FEES}
 class Parameters(Value, frozen=True):
     """The parameters in force: limits, and the others by name."""
 
-    limits: Limits
+    limits: AgreedLimits
     values: dict[str, int]
 
     def __getitem__(self, name: str) -> int:
@@ -121,8 +122,8 @@ def parameters_of(settings: dict[str, int]) -> Parameters:
 @lru_cache(maxsize=64)
 def _parameters(settings: tuple[tuple[str, int], ...]) -> Parameters:
     values: dict[str, Any] = _values(dict(settings))
-    limits = Limits(**{name: values[name] for name in _LIMITS})
-    return Parameters(limits=LIMITS if limits == LIMITS else limits, values=values)
+    limits = AgreedLimits(**{name: values[name] for name in _LIMITS})
+    return Parameters(limits=LIMITS if limits == _AGREED else limits, values=values)
 
 
 def _values(settings: dict[str, int]) -> dict[str, int]:

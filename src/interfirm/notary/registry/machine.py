@@ -13,7 +13,7 @@ from functools import lru_cache
 from interfirm.base import codec, signatures
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import Limits
+from interfirm.base.limits import AgreedLimits
 from interfirm.base.signatures import PublicKey
 from interfirm.base.time import Instant
 from interfirm.base.values import Hash32, Wire
@@ -54,12 +54,12 @@ def current_key(identity: bytes, state: Overlay, now: Instant) -> PublicKey:
     return record.key
 
 
-def is_stale(record: Record, now: Instant, limits: Limits) -> bool:
+def is_stale(record: Record, now: Instant, limits: AgreedLimits) -> bool:
     """Whether a record is a copy of another registry's that is too old to rely on."""
     return record.as_of is not None and now.ms - record.as_of.ms > limits.registry_age_ms_max
 
 
-def _check_age(as_of: Instant, now: Instant, limits: Limits) -> None:
+def _check_age(as_of: Instant, now: Instant, limits: AgreedLimits) -> None:
     if now.ms - as_of.ms > limits.registry_age_ms_max:
         raise Refusal("registry.stale", "the followed registry's word is too old", as_of=as_of, now=now)
 
@@ -145,7 +145,7 @@ def follow(request: Follow, state: Overlay, genesis: Origin, height: int, now: I
     return request.identity
 
 
-def _heard(said: Said, identity: bytes, now: Instant, limits: Limits) -> Record:
+def _heard(said: Said, identity: bytes, now: Instant, limits: AgreedLimits) -> Record:
     if said.kind != "key" or said.subject != identity or said.answer is None:
         raise Refusal("registry.statement", "the statement does not show this identity's record", identity=identity)
     _check_age(said.time, now, limits)

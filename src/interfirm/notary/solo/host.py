@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import structlog
 
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import Limits
+from interfirm.base.limits import AgreedLimits
 from interfirm.base.time import Instant
 from interfirm.notary.admission import admit, is_idle
 from interfirm.notary.solo.checking import CheckedFirst
@@ -77,7 +77,7 @@ class SoloHost:
             accepted=tuple(filter(None, (_accepted(request, answers[place]) for place, request in asked))),
         )  # fmt: skip
 
-    def _limits(self) -> Limits:
+    def _limits(self) -> AgreedLimits:
         """Those in force now; what was counted in another measure is forgotten."""
         limits = self.notary.limits
         if limits.requests_per_minute_max != self._per_minute:
@@ -86,7 +86,7 @@ class SoloHost:
         return limits
 
     def _read(
-        self, requester: bytes, data: bytes, now: Instant, *, waits: int, limits: Limits
+        self, requester: bytes, data: bytes, now: Instant, *, waits: int, limits: AgreedLimits
     ) -> Asked | Collect | Listen | Answered:
         try:
             if waits >= limits.notary_queue_count_max:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
-from interfirm.base.limits import Limits
+from interfirm.base.limits import AgreedLimits
 from interfirm.base.logtree import Frontier
 from interfirm.base.signatures import Signer
 from interfirm.base.time import Instant
@@ -72,7 +72,7 @@ class SoloNotary:
         return machine.last_height(Overlay(self._database))
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> AgreedLimits:
         """The limits by which the next batch is judged, which governance may have changed."""
         return epochs.parameters_next(self._database, self.genesis, self.height + 1).limits
 

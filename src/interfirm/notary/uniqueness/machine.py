@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.base.limits import LIMITS, Limits
+from interfirm.base.limits import LIMITS, AgreedLimits
 from interfirm.base.time import Instant
 from interfirm.contracts.types import ContractRef
 from interfirm.ledger import tree
@@ -39,7 +39,7 @@ def transaction_of(request: Notarise) -> bytes:
     )  # fmt: skip
 
 
-def check_header(header: Header, network: bytes, notary: bytes, now: Instant, *, limits: Limits = LIMITS) -> None:
+def check_header(header: Header, network: bytes, notary: bytes, now: Instant, *, limits: AgreedLimits = LIMITS) -> None:
     """Refuse another format, network or notary, and a time outside the window (`notary.*`)."""
     if header.version != FORMAT_VERSION:
         raise Refusal("notary.version", "unknown format version", version=header.version)
@@ -56,7 +56,7 @@ def check_header(header: Header, network: bytes, notary: bytes, now: Instant, *,
         raise Refusal("notary.window", "the window ends too far ahead", upper=window.upper, now=now)
 
 
-def check_sizes(request: Notarise, limits: Limits = LIMITS) -> None:
+def check_sizes(request: Notarise, limits: AgreedLimits = LIMITS) -> None:
     """Refuse what is over a limit before any work is done for it (`notary.limit`), and what nobody signs."""
     entries, claims_max = request.entries, limits.claims_count_max
     fits = (
@@ -73,7 +73,7 @@ def check_sizes(request: Notarise, limits: Limits = LIMITS) -> None:
         raise Refusal("notary.empty", "a transaction does something, and somebody signs it")
 
 
-def _over(request: Notarise, limits: Limits) -> Refusal:
+def _over(request: Notarise, limits: AgreedLimits) -> Refusal:
     """Which limit it is that a request is over."""
     claims = max([len(e.claims) for e in request.entries if isinstance(e, CreateEntry)], default=0)
     part, count, count_max = next(
