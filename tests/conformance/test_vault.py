@@ -264,6 +264,22 @@ def test_a_contract_added_again_as_valid_becomes_known_to_be_valid(vault: Vault,
         assert turn.contract(an_invoice(engine).ref) == an_invoice(engine, known_valid=True)
 
 
+def test_contracts_added_together_are_kept_and_those_there_before_stay(vault: Vault, engine: SampleEngine) -> None:
+    made = [an_invoice(engine, n, known_valid=n != 2) for n in range(1, 5)]
+    with vault.turn() as turn:
+        turn.add_contracts(made[1:2])
+        turn.consume(made[1].ref, bytes32("consumer"))
+        turn.add_contracts([made[0], made[1].replace(known_valid=True), *made[2:]])
+        turn.add_contracts(())
+        turn.add_contracts(made)
+        found = [turn.contract(each.ref) for each in made]
+    consumed = made[1].replace(status="consumed", consumer=bytes32("consumer"), known_valid=True)
+    assert found == [made[0], consumed, *made[2:]]
+    assert listed(vault) == [each.ref for each in (made[0], *made[2:])]
+    add_all(vault, [an_invoice(engine, 5)])
+    assert len(listed(vault)) == 4
+
+
 def test_a_contract_of_a_package_that_is_not_loaded_is_refused(vault: Vault) -> None:
     stranger = SampleEngine(version="other")
     with refused("vault.template"), vault.turn() as turn:

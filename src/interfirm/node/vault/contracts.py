@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 import sqlalchemy as sa
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
-from interfirm.contracts.types import ContractRef
+from interfirm.contracts.types import ContractRef, TemplateId
 from interfirm.node.vault.statements import Row, add
 from interfirm.node.vault.tables import contracts, transactions
 from interfirm.node.vault.types import ContractStatus, StoredContract
@@ -23,6 +26,7 @@ FIELDS = (
 """The columns that `stored` reads, in its order."""
 _THIS = (_c.transaction_id == sa.bindparam("of"), _c.entry_index == sa.bindparam("at"))
 _ADD = add(contracts, unique=("transaction_id", "entry_index"))
+_AFTER = sa.select(_c.number).where(_c.number > sa.bindparam("of"))
 _ONE = sa.select(*FIELDS).where(*_THIS)
 _STATE = sa.select(_c.number, _c.template, _c.status, _c.consumer).where(*_THIS)
 _VALID = sa.update(contracts).where(*_THIS).values(known_valid=sa.true())
@@ -49,30 +53,49 @@ class Contracts(VaultWork):
     """Contracts by their ref and by the transactions that made and ended them."""
 
     def add_contract(self, contract: StoredContract) -> None:
-        """Keep a contract, also in its template's table; one that is there keeps its status.
+        """`add_contracts` of one."""
+        self.add_contracts((contract,))
+
+    def add_contracts(self, contracts: Sequence[StoredContract]) -> None:
+        """Keep contracts, each also in its template's table; one that is there keeps its status.
 
         Adding it again as known to be valid makes it so. Refusal `vault.template` where its package is not loaded.
         """
+        before = self.numbers.contract
+        rows = [self._row(each, before + place) for place, each in enumerate(contracts, start=1)]
+        count = self.write_many(_ADD, rows)
+        new = range(before + 1, before + 1 + len(rows)) if count == len(rows) else self._added(before, count)
+        added: dict[TemplateId, list[dict[str, Any]]] = {}
+        for place, each in enumerate(contracts, start=before + 1):
+            if place in new:
+                own = (place, each.ref.transaction, each.ref.index, each.status, each.time_ms)
+                table = self.tables.of(each.template)
+                row = table.row(own, each.payload, made_in=each.created_as.transaction)
+                added.setdefault(each.template, []).append(row)
+            elif each.known_valid:
+                self.write(_VALID, {"of": each.ref.transaction, "at": each.ref.index})
+        for template, of_template in added.items():
+            self.write_many(self.tables.of(template).insert, of_template)
+        self.numbers.contract = max(new, default=before)
+
+    def _added(self, before: int, count: int) -> set[int]:
+        """The numbers of the rows that were added after one; the others were there."""
+        return {number for (number,) in self.rows(_AFTER, of=before)} if count else set()
+
+    def _row(self, contract: StoredContract, number: int) -> dict[str, Any]:
         ref = contract.ref
         assert ref.transaction is not None, "a stored contract names its transaction"
-        table, kind = self.tables.of(contract.template), self.tables.number_of(contract.template)
-        number = self.numbers.contract + 1
-        row = {
-            "number": number, "transaction_id": ref.transaction, "entry_index": ref.index, "template": kind,
-            "payload": codec.encode_plain(contract.payload), "payload_seed": contract.payload_seed,
-            "confirmers_salt": contract.confirmers_salt, "entry": contract.entry, "notary": contract.notary,
-            "status": contract.status, "consumer": contract.consumer, "signatories": _pack(contract.signatories),
+        self.tables.of(contract.template)
+        return {
+            "number": number, "transaction_id": ref.transaction, "entry_index": ref.index,
+            "template": self.tables.number_of(contract.template), "payload": codec.encode_plain(contract.payload),
+            "payload_seed": contract.payload_seed, "confirmers_salt": contract.confirmers_salt,
+            "entry": contract.entry, "notary": contract.notary, "status": contract.status,
+            "consumer": contract.consumer, "signatories": _pack(contract.signatories),
             "observers": _pack(contract.observers), "known_valid": contract.known_valid, "time_ms": contract.time_ms,
             "origin_transaction_id": contract.origin and contract.origin.transaction,
             "origin_entry_index": contract.origin and contract.origin.index,
         }  # fmt: skip
-        if not self.write(_ADD, row):
-            if contract.known_valid:
-                self.write(_VALID, {"of": ref.transaction, "at": ref.index})
-            return
-        self.numbers.contract = number
-        own = (number, ref.transaction, ref.index, contract.status, contract.time_ms)
-        self.write(table.insert, table.row(own, contract.payload, made_in=contract.created_as.transaction))
 
     def contract(self, ref: ContractRef) -> StoredContract | None:
         """The contract that a ref names, if it is kept here."""

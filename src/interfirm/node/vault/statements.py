@@ -167,14 +167,17 @@ class Work:
         count: int = self._execute(statement, given).rowcount
         return count
 
-    def write_many(self, statement: Statement, given: Iterable[Mapping[str, Any]]) -> None:
-        """Run one statement for many rows."""
+    def write_many(self, statement: Statement, given: Iterable[Mapping[str, Any]]) -> int:
+        """Run one statement for many rows; returns how many it changed."""
         assert self.writable, "a read does not write"
         self._begin_parts()
         prepared = self._of(statement)
         rows = [prepared.arguments(each) for each in given]
-        if rows:
-            self._run(prepared.text, rows, many=True)
+        if not rows:
+            return 0
+        many = len(rows) > 1
+        count: int = self._run(prepared.text, rows if many else rows[0], many=many).rowcount
+        return count
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[None]:
@@ -213,7 +216,8 @@ class Work:
             raise self.failure
         cursor = self._cursor()
         try:
-            return cursor.executemany(text, arguments) if many else cursor.execute(text, arguments)
+            (cursor.executemany if many else cursor.execute)(text, arguments)
+            return cursor
         except self._errors as error:
             raise self._failed(error) from error
 
