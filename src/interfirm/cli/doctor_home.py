@@ -145,6 +145,8 @@ def _answers(home: Home) -> str:
     status = Asker(home.control_path).call("status", {})
     if refused := status.get("refuses"):
         raise Refusal(refused["code"], refused["reason"], **refused["values"])
+    failing = {name: task["reason"] for name, task in status["tasks"].items() if task["waits"]}
+    check(not failing, "node.task", "some work of the node has failed; its log says why", tasks=failing)
     paused = status.get("paused")
     return "answers" if not paused else f"answers; paused: {paused['reason']}"
 

@@ -27,12 +27,12 @@ class Daily:
         day = (now_ms - SLACK_MS) // DAY_MS
         if day == self._day:
             return
-        begun, self._day = self._day is not None, day
-        if begun:  # who starts in the middle of a day leaves it to the next
+        if self._day is not None:  # who starts in the middle of a day leaves it to the next
             for peer in self._peers():
                 asked = CompareArguments(peer=peer, until_ms=day * DAY_MS)
                 name = f"books-{day}-{peer.hex()[:16]}"
                 self._put(AskedFlow(id=name, kind=COMPARE, arguments=msgspec.msgpack.encode(asked)))
+        self._day = day
 
     async def run(self, now_ms: Callable[[], int]) -> None:
         """Look at the clock until cancelled."""

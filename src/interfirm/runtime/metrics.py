@@ -19,7 +19,7 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -126,7 +126,7 @@ class _Now(Collector):
         self._process = process
         self._certificate_until_s = certificate_until_s
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """See Collector."""
         under_way = GaugeMetricFamily(
             "interfirm_flows_under_way", "Flows under way, by what they wait on.", labels=["kind", "waits_on"]
@@ -134,6 +134,10 @@ class _Now(Collector):
         for (kind, on), count in self._process.assembly.services.waiting.counts.items():
             under_way.add_metric([kind, on], count)
         yield under_way
+        faults = CounterMetricFamily("interfirm_task_faults", "Faults of lasting work.", labels=["task"])
+        for task, count in self._process.tending.faults.items():
+            faults.add_metric([task], count)
+        yield faults
         for name, about, value in self._plain():
             yield GaugeMetricFamily(name, about, value)
 
@@ -155,6 +159,8 @@ class _Now(Collector):
         yield "interfirm_events_waiting", "Events that wait for a turn.", process.driver.loop.waiting
         yield "interfirm_paused", "1 while the node begins nothing new.", node.flows.pause.paused is not None
         yield "interfirm_held_messages", "Messages that a paused node keeps until it goes on.", node.flows.pause.held
+        failing = len(process.tending.waiting)
+        yield "interfirm_tasks_failing", "Lasting work that has failed and is not begun again yet.", failing
         yield "interfirm_storage_failed", "1 while nothing can be written.", process.storage.failure is not None
         yield "interfirm_disk_free_bytes", "Free space where the node's files lie.", free
         until_s = self._certificate_until_s

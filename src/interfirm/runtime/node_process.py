@@ -37,6 +37,7 @@ from interfirm.runtime.notify_ways import ways_of
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.storage import StorageGuard
 from interfirm.runtime.telemetry import otlp_telemetry
+from interfirm.runtime.tending import Tending
 from interfirm.runtime.tls import Revocations, certificate_until_s, tls_identity
 from interfirm.runtime.web import web_application
 
@@ -67,6 +68,7 @@ class NodeProcess:
         self.network = self.hearing.network
         self.storage = StorageGuard(self.node, self.network.peers)
         self.metrics = Metrics()
+        self.tending = Tending()
         self.node.watch(self.metrics.at)
         self.changing = Changing(assembly.engine)
         assembly.services.watchers.append(self.changing.note)
@@ -100,15 +102,13 @@ class NodeProcess:
             self.notifier.start()
             log.info("node.started", port=member.port)
             ready()
-            daily = asyncio.ensure_future(Daily(self.driver.put, self._traders).run(self.clock.now_ms))
-            pushing = asyncio.ensure_future(self.pushing.run())
-            try:
-                async with self.jobs:
-                    await self.driver.run()
-            finally:
-                daily.cancel()
-                pushing.cancel()
+            daily = Daily(self.driver.put, self._traders)
+            self.tending.start("daily", lambda: daily.run(self.clock.now_ms))
+            self.tending.start("webhooks", self.pushing.run)
+            async with self.jobs:
+                await self.driver.run()
         finally:
+            await self.tending.stop()
             await self.http.stop()
             await self.control.stop()
             await self.network.stop()
@@ -280,6 +280,7 @@ class NodeProcess:
             "connected": [parties.name_of(peer) for peer in self.network.peers()],
             "refuses": None if self.storage.failure is None else self.storage.failure.as_plain(),
             "paused": msgspec.to_builtins(self.node.flows.pause.paused),
+            "tasks": self.tending.shown(),
             "outbox": {
                 parties.name_of(peer): len(each.outbox)
                 for peer, each in self.node.sessions.peers.items()

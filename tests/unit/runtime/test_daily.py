@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from interfirm.base.time import DAY_MS
 from interfirm.node.flows.comparing import SLACK_MS, CompareArguments
@@ -25,6 +26,22 @@ def test_every_day_once_and_with_everybody_at_the_days_beginning() -> None:
     assert [msgspec.msgpack.decode(each.arguments, type=CompareArguments) for each in asked] == wanted
     daily.look(20_003 * DAY_MS)
     assert len({each.id for each in asked}) == 4
+
+
+def test_a_day_that_failed_halfway_is_asked_for_again() -> None:
+    asked: list[AskedFlow] = []
+
+    def half(flow: AskedFlow) -> None:
+        asked.append(flow)
+        if len(asked) == 1:
+            raise OSError("no space")
+
+    daily = Daily(half, lambda: PEERS)
+    daily.look(20_000 * DAY_MS)
+    with pytest.raises(OSError, match="no space"):
+        daily.look(20_001 * DAY_MS)
+    daily.look(20_001 * DAY_MS)
+    assert len({each.id for each in asked}) == 2
 
 
 def test_the_same_day_after_a_restart_asks_for_the_same_flows() -> None:

@@ -27,7 +27,7 @@ _log = structlog.get_logger("interfirm.webhooks")
 
 
 class Deliverer:
-    """Follows the log of changes once for each webhook; `run` until it is cancelled."""
+    """Follows the log of changes once for each webhook; `run` until it is cancelled, or the node fails in it."""
 
     def __init__(self, port: NodePort, vault: Vault, key: VrfKey, *, feed: Feed, sender: Sender) -> None:
         self._port, self._vault, self._key, self._feed, self._sender = port, vault, key, feed, sender
@@ -39,12 +39,13 @@ class Deliverer:
         self._called.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until cancelled; raises what not even a failure could be noted for."""
         try:
             while True:
                 self._called.clear()
                 self._start(hook.id for hook in self._hooks() if not hook.stopped)
                 await self._called.wait()
+                self._check()
         finally:
             for task in self._tasks.values():
                 task.cancel()
@@ -54,6 +55,18 @@ class Deliverer:
         for task in self._tasks.values():
             task.cancel()  # what was under way is sent again, under the same id
         self._tasks = {name: asyncio.ensure_future(self._follow(name)) for name in wanted}
+        for task in self._tasks.values():
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._called.set()
+
+    def _check(self) -> None:
+        """Raise what a webhook's task died of: even its failure could not be noted."""
+        for task in self._tasks.values():
+            if task.done():
+                task.result()
 
     def _hooks(self) -> list[Hook]:
         with self._vault.read() as turn:

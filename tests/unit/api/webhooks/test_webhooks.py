@@ -299,3 +299,18 @@ def test_beyond_the_own_network_it_goes_by_https_alone() -> None:
     with pytest.raises(Refusal) as refusal:
         asyncio.run(HttpSender().send("http://erp.example/", {}, b""))
     assert refusal.value.code == "webhook.url"
+
+
+def test_a_fault_that_cannot_even_be_noted_ends_the_delivery_so_that_it_is_begun_again(
+    node: FirmNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("the vault fell shut")
+
+    async def course() -> None:
+        await hook(node.client("kim", KEEPER))
+        monkeypatch.setattr("interfirm.api.webhooks.deliver.find_hook", broken)
+        with pytest.raises(RuntimeError, match="the vault fell shut"):
+            await asyncio.wait_for(node.pushing.run(), 30)
+
+    asyncio.run(course())
