@@ -15,7 +15,7 @@ from interfirm.base import codec
 from interfirm.contracts.packages import Engine, Package
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context
-from interfirm.node.flows.machine import FlowCode
+from interfirm.node.flows.running import FlowCode
 from interfirm.node.flows.types import AskNotary, AskPerson, Awaited, Once, Receive, Send, Sleep
 from interfirm.node.services import Services
 from interfirm.sim.parties import Population

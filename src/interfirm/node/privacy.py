@@ -15,7 +15,8 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.contracts.types import ContractRef
-from interfirm.node.flows.machine import ENDED, SESSION_BYTES
+from interfirm.node.flows.machine import ENDED
+from interfirm.node.flows.mail import SESSION_BYTES
 from interfirm.node.flows.store import FlowStore
 from interfirm.node.sessions_store import OUTBOX
 from interfirm.node.vault.turn import Turn

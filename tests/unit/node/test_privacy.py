@@ -12,8 +12,8 @@ from tests.unit.node.vault.samples import SampleEngine
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
-from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import Delivery, PrivateValue
+from interfirm.node.flows.running import Opened
 from interfirm.node.flows.store import FlowStore, Talk
 from interfirm.node.privacy import erase
 from interfirm.node.sessions_store import OUTBOX

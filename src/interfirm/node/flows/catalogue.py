@@ -16,11 +16,11 @@ from interfirm.node.flows.deliver import (
 )
 from interfirm.node.flows.exercise import exercise
 from interfirm.node.flows.follow import sign_lock, take_move
-from interfirm.node.flows.machine import FlowCode
 from interfirm.node.flows.moves import change_notary
 from interfirm.node.flows.recovery import give_moves, rebuild
 from interfirm.node.flows.reservations import END, end_reservations
 from interfirm.node.flows.respond import respond
+from interfirm.node.flows.running import FlowCode
 from interfirm.node.flows.told import collect, listen, watch_contracts
 from interfirm.node.flows.unlocking import undo_lock
 

@@ -17,7 +17,6 @@ from interfirm.ledger.history import History
 from interfirm.ledger.types import View
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context
-from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import (
     ClaimsAsked,
     ClaimsProved,
@@ -33,6 +32,7 @@ from interfirm.node.flows.messages import (
     declined,
 )
 from interfirm.node.flows.respond import record, verified_view
+from interfirm.node.flows.running import Opened
 from interfirm.node.services import Services
 
 T = TypeVar("T")

@@ -14,9 +14,9 @@ from interfirm.ledger.types import TransactionSignature
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
 from interfirm.node.flows.finality import GRACE_MS, POLL_MS_MAX, POLL_MS_MIN
-from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import Dropped, LockAsked, LockSigned, Moved, declined
 from interfirm.node.flows.moves import CHANGE, Moving, check_terms, to_the_end, watch
+from interfirm.node.flows.running import Opened
 from interfirm.node.policy import Verdict
 from interfirm.node.policy import declined as by_policy
 from interfirm.node.services import Services

@@ -8,8 +8,6 @@ or stored again. A flow that fails in a way nobody foresaw is kept as `failed` w
 from __future__ import annotations
 
 import traceback
-from collections import Counter
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -18,12 +16,14 @@ import msgspec
 from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.hashing import digest
+from interfirm.node.flows import journal
 from interfirm.node.flows.context import Cancelled, Context
+from interfirm.node.flows.mail import Mail, check_session
 from interfirm.node.flows.pause import Held, Pause, Paused
+from interfirm.node.flows.running import FlowCode, Opened, Running
 from interfirm.node.flows.store import FlowStore, Talk
 from interfirm.node.flows.types import (
     JOURNAL_VERSION,
-    JOURNAL_VERSIONS,
     AnsweredPerson,
     AskedCancel,
     AskedFlow,
@@ -47,55 +47,19 @@ from interfirm.node.flows.types import (
     Receive,
     Send,
     SendMessage,
-    Signal,
     Sleep,
     StartFlow,
     SubmitNotary,
     TellProgress,
     Ticked,
 )
-from interfirm.node.flows.waiting import Wait
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, InboxItem, NotaryRequest, Timer
 
-FlowCode = Callable[[Context, bytes], Coroutine[Any, Any, Any]]
-"""An `async def` of (context, encoded arguments) whose result msgpack can carry."""
-
 _pack = msgspec.msgpack.encode
 ENDED = ("done", "refused", "cancelled", "killed")
-_MAIL = "flow-mail"
 SLEEP = "sleep"
 RESEND_MS = 2_000
-SESSION_BYTES = 16
-ALL = 2**31 - 1
-MAIL_COUNT_MAX = 64
-"""Messages of one talk that wait for their flow."""
-
-
-class Opened(msgspec.Struct, frozen=True):
-    """The arguments of a flow that a peer's message opened."""
-
-    peer: bytes
-    session: bytes
-    body: bytes
-
-
-class _Running:
-    """A flow in memory."""
-
-    __slots__ = ("context", "coroutine", "journal", "moved", "place", "record", "talks", "timers", "waiting")
-
-    def __init__(self, record: FlowRecord, coroutine: Coroutine[Any, Any, Any], context: Context) -> None:
-        self.record = record
-        self.coroutine = coroutine
-        self.context = context
-        self.journal: list[bytes] = []
-        self.place = 0
-        self.moved = False
-        """Whether it has come further since it was made or rebuilt."""
-        self.waiting: Awaited | None = None
-        self.talks: dict[bytes, None] = {}
-        self.timers: set[str] = set()
 
 
 class FlowEngine:
@@ -105,13 +69,12 @@ class FlowEngine:
         self._code = code
         self._opened_by_peers = opened_by_peers
         self._services = services
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Running] = {}
         self._waiting_notary: dict[bytes, str] = {}
         self._waiting_receipt: dict[bytes, str] = {}
         self._store = FlowStore()
         self.pause = Pause()
-        self._mailed: Counter[bytes] = Counter()
-        """How many messages wait in a talk for its flow."""
+        self._mail = Mail()
         self._turn: Turn
         self._now_ms = 0
         self._effects: list[Effect] = []
@@ -121,7 +84,7 @@ class FlowEngine:
         self.forget()
         self._begin(turn, now_ms)
         self.pause.load(turn)
-        self._mailed = Counter(key[:SESSION_BYTES] for key, _ in turn.blobs(_MAIL, limit=ALL))
+        self._mail.load(turn)
         for state in ("running", "waiting"):
             for record in turn.flows(state=state):
                 if record.id not in self._running:
@@ -208,43 +171,35 @@ class FlowEngine:
         if new:
             self.pause.check_begins(event)
         record = FlowRecord(
-            id=event.id,
-            kind=event.kind,
-            arguments=event.arguments,
-            state="running",
-            progress=b"",
-            result=b"",
-            started_ms=self._now_ms,
-            changed_ms=self._now_ms,
-            parent=event.parent,
-        )
+            id=event.id, kind=event.kind, arguments=event.arguments, state="running", progress=b"", result=b"",
+            started_ms=self._now_ms, changed_ms=self._now_ms, parent=event.parent,
+        )  # fmt: skip
         self._store.put(record)
         running = self._make(record, JOURNAL_VERSION)
-        self._append(running, _pack(["version", JOURNAL_VERSION]))
-        running.place = 1
+        self._append(running, journal.first_entry())
         self._advance(running, None)
 
-    def _make(self, record: FlowRecord, version: int) -> _Running:
+    def _make(self, record: FlowRecord, version: int) -> Running:
         context = Context(record.id, self._services, version)
         context.turn, context.now_ms = self._turn, self._now_ms
-        running = _Running(record, self._code[record.kind](context, record.arguments), context)
+        running = Running(record, self._code[record.kind], context)
         self._running[record.id] = running
         return running
 
     def _rebuild(self, record: FlowRecord) -> None:
-        journal = self._store.journal(self._turn, record.id)
-        kind, version = msgspec.msgpack.decode(journal[0])
-        if record.kind not in self._code or kind != "version" or version not in JOURNAL_VERSIONS:
+        entries = self._store.journal(self._turn, record.id)
+        version = journal.version_of(entries[0])
+        if record.kind not in self._code or version is None:
             self._store.put(record.replace(state="failed", result=_pack("the journal is of another version")))
             return
         running = self._make(record, version)
-        running.journal = journal
+        running.journal = entries
         running.place = 1
         self._advance(running, None)
 
     # running ------------------------------------------------------------------------------------------------------
 
-    def _advance(self, running: _Running, value: Any, error: BaseException | None = None) -> None:
+    def _advance(self, running: Running, value: Any, error: BaseException | None = None) -> None:
         """Run a flow until it waits or ends; journal every new result."""
         context = running.context
         context.turn, context.now_ms = self._turn, self._now_ms
@@ -255,8 +210,9 @@ class FlowEngine:
                 error = None
                 if isinstance(request, (Send, Receive)):
                     running.talks[request.session] = None
-                if running.place < len(running.journal):
-                    value, error = self._replayed(running, request)
+                if running.is_replaying:
+                    value, error = journal.replayed(running.journal[running.place], request)
+                    running.place += 1
                 elif isinstance(request, (Once, Send)):
                     value, error = self._now(running, request)
                 else:
@@ -272,46 +228,34 @@ class FlowEngine:
             reason = "".join(traceback.format_exception(failure)[-6:])
             self._finish(running, "failed", _pack(reason))
 
-    def _replayed(self, running: _Running, request: Awaited) -> tuple[Any, BaseException | None]:
-        kind, result = msgspec.msgpack.decode(running.journal[running.place], type=tuple[str, msgspec.Raw])
-        running.place += 1
-        name = _name(request)
-        if kind == "refused":
-            return None, _refusal(msgspec.msgpack.decode(result, type=Signal))
-        if kind != name:
-            raise RuntimeError(f"the journal says {kind}, the flow's code asks for {name}")
-        return msgspec.msgpack.decode(result, type=_kind(request)), None
-
-    def _now(self, running: _Running, request: Once | Send) -> tuple[Any, BaseException | None]:
+    def _now(self, running: Running, request: Once | Send) -> tuple[Any, BaseException | None]:
         if isinstance(request, Send):
             self._send(running, request)
-            self._append(running, _pack([_name(request), None]))
+            self._append(running, journal.entry(request, None))
             return None, None
         try:
             with self._turn.all_or_nothing():
                 value = request.function()
         except Refusal as refusal:
             self._services.books.forget()  # what it remembers may have been taken back
-            plain = refusal.as_plain()
-            signal = Signal(code=refusal.code, message=refusal.message, values=plain["values"])
-            self._append(running, _pack(["refused", signal]))
+            self._append(running, journal.refused_entry(refusal))
             return None, refusal
-        self._append(running, _pack([_name(request), value]))
+        self._append(running, journal.entry(request, value))
         return value, None
 
-    def _send(self, running: _Running, request: Send) -> None:
+    def _send(self, running: Running, request: Send) -> None:
         talk = self._store.talk(self._turn, request.session) or Talk(running.record.id, request.peer, 0, 0)
         self._store.keep_talk(request.session, msgspec.structs.replace(talk, sent=talk.sent + 1))
         message = FlowMessage(session=request.session, number=talk.sent, flow=request.flow, body=request.body)
         self._effects.append(SendMessage(peer=request.peer, message=message))
 
-    def _append(self, running: _Running, entry: bytes) -> None:
+    def _append(self, running: Running, entry: bytes) -> None:
         self._store.append(running.record.id, len(running.journal), entry)
         running.journal.append(entry)
         running.place = len(running.journal)
         running.moved = True
 
-    def _wait(self, running: _Running, request: Awaited) -> None:
+    def _wait(self, running: Running, request: Awaited) -> None:
         """Suspend; arrange to be woken. Mail that came before it was waited for is taken at once."""
         flow = running.record.id
         running.waiting = request
@@ -320,78 +264,47 @@ class FlowEngine:
                 self._waiting_receipt[request.transaction] = flow
             if request.until_ms is not None:
                 self._set_timer(running, request.until_ms, request.session.hex())
-            if request.session in self._mailed:
-                return self._resume(running, self._next_mail(request.session))
+            if self._mail.waits(request.session):
+                return self._resume(running, self._mail.take(self._turn, request.session))
         elif isinstance(request, AskNotary):
             name = digest("notary request", flow, len(running.journal))
             self._waiting_notary[name] = flow
-            self._turn.put_notary_request(
-                NotaryRequest(
-                    id=name,
-                    flow=flow,
-                    notary=request.notary,
-                    request=request.request,
-                    attempts=0,
-                    next_ms=self._now_ms + RESEND_MS,
-                )
-            )
+            self._turn.put_notary_request(NotaryRequest(
+                id=name, flow=flow, notary=request.notary, request=request.request, attempts=0,
+                next_ms=self._now_ms + RESEND_MS,
+            ))  # fmt: skip
             self._effects.append(SubmitNotary(id=name, notary=request.notary, request=request.request))
         elif isinstance(request, Sleep):
             self._set_timer(running, request.until_ms, SLEEP)
-        elif isinstance(request, AskPerson):
-            item = f"{flow}-{len(running.journal)}"
-            if self._turn.inbox_item(item) is None:
-                self._turn.put_inbox(
-                    InboxItem(
-                        id=item,
-                        flow=flow,
-                        kind=request.kind,
-                        summary=request.summary,
-                        created_ms=self._now_ms,
-                        state="open",
-                        reason="",
-                    )
-                )
+        elif isinstance(request, AskPerson) and self._turn.inbox_item(running.item) is None:
+            self._turn.put_inbox(InboxItem(
+                id=running.item, flow=flow, kind=request.kind, summary=request.summary, created_ms=self._now_ms,
+                state="open", reason="",
+            ))  # fmt: skip
         self._keep(running, "waiting")
-        self._services.waiting.put(flow, running.record.kind, self._wait_of(running, request))
+        self._services.waiting.put(flow, running.record.kind, running.wait(self._services.name_of))
         return None
 
-    def _wait_of(self, running: _Running, request: Awaited) -> Wait:
-        """What a flow waits for, as people are told."""
-        since_ms, name_of = running.record.changed_ms, self._services.name_of
-        match request:
-            case Receive():
-                return Wait(on="peer", who=name_of(request.peer), since_ms=since_ms, until_ms=request.until_ms)
-            case AskNotary():
-                return Wait(on="notary", who=name_of(request.notary), since_ms=since_ms)
-            case AskPerson():
-                item = f"{running.record.id}-{len(running.journal)}"
-                return Wait(on="person", who=request.kind, since_ms=since_ms, item=item)
-            case Sleep():
-                return Wait(on="time", who="", since_ms=since_ms, until_ms=request.until_ms)
-            case _:
-                raise AssertionError(request)
-
-    def _set_timer(self, running: _Running, at_ms: int, key: str) -> None:
+    def _set_timer(self, running: Running, at_ms: int, key: str) -> None:
         running.timers.add(key)
         self._turn.set_timer(Timer(flow=running.record.id, at_ms=at_ms, key=key))
 
-    def _clear_timer(self, running: _Running, key: str) -> None:
+    def _clear_timer(self, running: Running, key: str) -> None:
         if key in running.timers:
             running.timers.discard(key)
             self._turn.clear_timer(running.record.id, key)
 
-    def _resume(self, running: _Running, value: Any) -> None:
+    def _resume(self, running: Running, value: Any) -> None:
         request = running.waiting
         assert request is not None
         self._services.waiting.remove(running.record.id)
         if isinstance(request, Receive):
             self._waiting_receipt.pop(request.transaction, None)
             self._clear_timer(running, request.session.hex())
-        self._append(running, _pack([_name(request), value]))
+        self._append(running, journal.entry(request, value))
         self._advance(running, value)
 
-    def _keep(self, running: _Running, state: str, result: bytes = b"") -> None:
+    def _keep(self, running: Running, state: str, result: bytes = b"") -> None:
         steps = running.context.progress()
         still = not running.moved and running.record.state == state  # rebuilt where it stood
         changed_ms = running.record.changed_ms if still else self._now_ms
@@ -402,7 +315,7 @@ class FlowEngine:
         told = TellProgress(record=running.record, steps=steps, transaction=running.context.transaction)
         self._effects.append(told)
 
-    def _finish(self, running: _Running, state: str, result: bytes) -> None:
+    def _finish(self, running: Running, state: str, result: bytes) -> None:
         flow = running.record.id
         running.coroutine.close()
         self._keep(running, state, result)
@@ -415,8 +328,7 @@ class FlowEngine:
                 self._clear_timer(running, key)
             for session in running.talks:
                 self._store.leave(session)
-                while session in self._mailed:
-                    self._next_mail(session)
+                self._mail.drop(self._turn, session)
 
     # events -------------------------------------------------------------------------------------------------------
 
@@ -434,26 +346,15 @@ class FlowEngine:
         waiting = running.waiting
         if isinstance(waiting, Receive) and waiting.session == message.session:
             return self._resume(running, message.body)
-        if self._mailed[message.session] == MAIL_COUNT_MAX:
-            raise Refusal("flow.mail", "too much mail for a flow that does not read it", count_max=MAIL_COUNT_MAX)
-        self._mailed[message.session] += 1
-        return self._turn.blob_put(_MAIL, message.session + message.number.to_bytes(8, "big"), message.body)
+        return self._mail.put(self._turn, message.session, message.number, message.body)
 
     def _hear_held(self, held: Held) -> None:
         """Hear what came while the node was paused; what is refused now is left, as it would have been then."""
         with suppress(Refusal):
             self._hear(held.peer, held.message)
 
-    def _next_mail(self, session: bytes) -> bytes:
-        """Take the oldest message that waits in a talk."""
-        ((key, body),) = self._turn.blobs(_MAIL, after=session, limit=1)
-        self._turn.blob_delete(_MAIL, key)
-        self._mailed -= Counter((session,))
-        return body
-
     def _open(self, peer: bytes, message: FlowMessage) -> None:
-        if len(message.session) != SESSION_BYTES:
-            raise Refusal("flow.session", "a talk is named by 16 bytes", bytes=len(message.session))
+        check_session(message.session)
         if message.number != 0 or message.flow not in self._opened_by_peers:
             raise Refusal("flow.unknown", "the message belongs to no talk and opens none", flow=message.flow[:80])
         name = "in-" + digest("opened", peer, message.session).hex()[:32]
@@ -501,9 +402,8 @@ class FlowEngine:
 
     def _cancel(self, flow: str) -> None:
         running = self._found(flow)
-        if not running.context.cancellable:
-            raise Refusal("flow.not-safe", "the flow cannot be cancelled at this point", flow=flow)
-        self._append(running, _pack(["refused", Signal(code="flow.cancelled", message="cancelled", values={})]))
+        running.check_cancellable()
+        self._append(running, journal.cancelled_entry())
         self._advance(running, None, error=Cancelled())
 
     def _kill(self, event: AskedKill) -> None:
@@ -527,7 +427,7 @@ class FlowEngine:
             self._clear_timer(running, SLEEP)
         elif not isinstance(request, Receive) or request.until_ms is None:
             raise Refusal("flow.not-safe", "the flow cannot go on without what it waits for", flow=flow,
-                          waits_for=_name(request) if request else "")  # fmt: skip
+                          waits_for=journal.name_of(request) if request else "")  # fmt: skip
         self._resume(running, None)
 
     def _retry(self, flow: str) -> None:
@@ -537,35 +437,8 @@ class FlowEngine:
             raise Refusal("flow.state", "only a failed flow is tried again", flow=flow)
         self._rebuild(record.replace(state="running"))
 
-    def _found(self, flow: str) -> _Running:
+    def _found(self, flow: str) -> Running:
         running = self._running.get(flow)
         if running is None:
             raise Refusal("flow.unknown", "there is no such running flow", flow=flow[:80])
         return running
-
-
-def _name(request: Awaited) -> str:
-    return f"once {request.name}" if isinstance(request, Once) else type(request).__name__.lower()
-
-
-def _kind(request: Awaited) -> Any:
-    match request:
-        case Once():
-            return request.kind
-        case Send() | Sleep():
-            return None
-        case Receive():
-            return bytes | None
-        case AskNotary():
-            return bytes
-        case AskPerson():
-            return Decision
-
-
-def _refusal(signal: Signal) -> BaseException:
-    if signal.code == "flow.cancelled":
-        return Cancelled()
-    return Refusal(signal.code, signal.message, **signal.values)
-
-
-__all__ = ["ENDED", "FlowCode", "FlowEngine", "Opened"]

@@ -16,7 +16,6 @@ from interfirm.ledger.verification import Verified, check_signer
 from interfirm.node.books import Books
 from interfirm.node.flows.context import Context, Session
 from interfirm.node.flows.finality import accepted, receipt_or_never, word_or_outcome
-from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import (
     Dropped,
     Given,
@@ -31,6 +30,7 @@ from interfirm.node.flows.messages import (
 )
 from interfirm.node.flows.messages import declined as refused
 from interfirm.node.flows.reservations import claims_away, reserve
+from interfirm.node.flows.running import Opened
 from interfirm.node.flows.types import AskedFlow, Outcome
 from interfirm.node.policy import Verdict, declined
 from interfirm.node.services import Services
