@@ -27,6 +27,7 @@ from interfirm.node.access.audit import DONE, is_recorded, note_asker, record, s
 from interfirm.node.access.machine import ALLOWED, Permission
 from interfirm.node.access.people import role_of
 from interfirm.node.access.rules import read_rule
+from interfirm.node.access.staff import Staff
 from interfirm.node.access.types import OWNER_ROLE, Caller
 from interfirm.node.asking import Asking, Start
 from interfirm.node.files import read_limited, read_stream
@@ -67,6 +68,8 @@ class Desk(Asking):
         self.now_ms = now_ms
         self.forms = Forms(names, self._commit)
         self.operations = operations
+        self.staff = Staff(vault)
+        """Whom this node knows; desks of all callers share it."""
         self.permission = ALLOWED
 
     def of(self, caller: Caller) -> Self:

@@ -41,13 +41,17 @@ class _TokenAsked(Value, frozen=True):
 
 
 def _people(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Everybody who may sign in, with roles."""
+    """Everybody who may sign in, with roles: those kept here, and those of the group's host who have roles here."""
     with desk.vault.read() as turn:
-        return {"people": [people.plain(person) for person in people.people(turn)]}
+        found = [*people.people(turn), *desk.staff.guests(turn)]
+    return {"people": [people.plain(person) for person in found]}
 
 
 def _put_person(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Add the person or program `name` with `roles`, or change them; `variables` are what rules about rows know."""
+    """Add the person or program `name` with `roles`, or change them; `variables` are what rules about rows know.
+
+    A role may be one at an entity that this node runs: `role@entity`, or `role@*` for all of the group.
+    """
     asked = typed_of(arguments, _PersonAsked)
     with desk.vault.turn() as turn:
         known = people.find_person(turn, asked.name)
@@ -55,6 +59,7 @@ def _put_person(desk: Desk, arguments: dict[str, Any]) -> Answer:
         if asked.variables is not None:
             person = person.replace(variables=tuple(sorted(asked.variables.items())))
         roles = person.roles if asked.roles is None else asked.roles
+        desk.staff.check_roles(set(roles) - set(person.roles))
         person = person.replace(roles=roles, active=person.active if asked.active is None else asked.active)
         people.put_person(turn, person)
         end_what_changed(turn, known, person)
@@ -68,6 +73,15 @@ def _end_tokens(desk: Desk, turn: Turn, person: str) -> None:
     for token in people.tokens(turn):
         if token.person == person and not token.revoked_ms:
             people.revoke_token(turn, token.id, now_ms=desk.now_ms())
+
+
+def _entities(desk: Desk, arguments: dict[str, Any]) -> Answer:
+    """The firms of the group that this node runs and the caller may enter: name, slug, and where the doors of each are.
+
+    Whoever keeps the node is shown all.
+    """
+    caller = None if desk.permission.caller.door == "control" else desk.permission.caller
+    return {"entities": [people.plain(entity) for entity in desk.staff.entities(caller)]}
 
 
 def _roles(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -135,6 +149,7 @@ def _check_audit(desk: Desk, arguments: dict[str, Any]) -> Answer:
 OPERATIONS: dict[str, Operation] = {
     "access.people": _people,
     "access.person-put": _put_person,
+    "entities.list": _entities,
     "access.roles": _roles,
     "access.role-put": _put_role,
     "access.tokens": _tokens,

@@ -36,8 +36,8 @@ def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
         said = approvals.approved(found, desk.permission.caller, at_ms=desk.now_ms())
         if not approve:
             said = found.replace(state="declined", reason=str(arguments.get("reason", ""))[:500])
-        elif not (missing := approvals.missing(said, _roles(turn, said))):
-            _check_asker(turn, said)
+        elif not (missing := approvals.missing(said, _roles(desk, turn, said))):
+            _check_asker(desk, turn, said)
             said = said.replace(state="approved")
         approvals.put(turn, said)
     if said.state == "approved":
@@ -45,19 +45,20 @@ def _decide(desk: Desk, arguments: dict[str, Any]) -> Answer:
     return {"approval": shown_pending(said) | {"missing": missing if approve else []}}
 
 
-def _roles(turn: Turn, pending: Pending) -> dict[str, frozenset[str]]:
+def _roles(desk: Desk, turn: Turn, pending: Pending) -> dict[str, frozenset[str]]:
     """The roles that everybody who agreed has today; somebody who left has none."""
-    active = {person.name: person for person in people.people(turn) if person.active}
-    found = {each.person: frozenset(active[each.person].roles) for each in pending.approvals if each.person in active}
+    known = [desk.staff.find(turn, each.person) for each in pending.approvals]
+    found = {person.name: frozenset(person.roles) for person in known if person is not None and person.active}
     wanted = frozenset(role for line in pending.lines for role in line.roles)
     owner = any(each.person == OWNER.name for each in pending.approvals)
     return found | ({OWNER.name: wanted} if owner else {})
 
 
-def _check_asker(turn: Turn, pending: Pending) -> None:
+def _check_asker(desk: Desk, turn: Turn, pending: Pending) -> None:
     """Nothing is done for somebody who left meanwhile."""
     if pending.asked_by != OWNER.name:
-        check(people.person_of(turn, pending.asked_by).active, "access.approval", "who asked for this has left",
+        asker = desk.staff.find(turn, pending.asked_by)
+        check(asker is not None and asker.active, "access.approval", "who asked for this has left",
               asked_by=pending.asked_by)  # fmt: skip
 
 

@@ -18,6 +18,11 @@ INVITATION_HOURS = 72
 
 def _invite(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """A one-time code for a `person`, valid for `hours`, to set a password with; it is shown this once."""
+    check(
+        not desk.staff.is_hosted,
+        "access.hosted",
+        "people sign in at the group's host: add them there, with a role here",
+    )
     now_ms = desk.now_ms()
     hours = arguments.get("hours", INVITATION_HOURS)
     if not isinstance(hours, int):

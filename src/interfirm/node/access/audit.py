@@ -24,7 +24,7 @@ _READS = (
     "disclosed.count", "disclosed.list", "flows.list", "flows.show", "inbox.list", "approvals.list",
     "preview", "status", "access.people", "access.roles", "access.tokens", "access.sessions",
     "session.list", "session.passkeys", "invoice.list", "invoice.show", "report.ageing", "report.near-hits",
-    "changes.list", "jobs.list", "jobs.show", "webhooks.list", "bulk.mappings",
+    "changes.list", "jobs.list", "jobs.show", "webhooks.list", "bulk.mappings", "entities.list",
 )  # fmt: skip
 """What changes nothing and lets nothing out of the node is not recorded, unless it is refused."""
 _SUBJECTS = ("ref", "id", "name", "person", "role", "template", "to", "transaction")

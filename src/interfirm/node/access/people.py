@@ -1,7 +1,7 @@
 """People and programs that may use a node, the roles they have, and the tokens they show at its doors.
 
 A token is `ift_<id>_<secret>`; of the secret only its hash is kept, so it can be shown once and never again. Roles come
-from `roles.py` unless the firm has put its own definition in their place.
+from `roles.py` unless the firm has put its own definition in their place; `role@entity` is one elsewhere (`staff.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from interfirm.node.vault.turn import Turn
 PEOPLE, KEPT_ROLES, TOKENS = "people", "roles", "tokens"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,78}[a-z0-9])?")
 _TOKEN = re.compile(r"ift_([0-9a-f]{16})_([0-9a-f]{64})")
+EVERYWHERE = "*"
+_ROLE = re.compile(r"[a-z0-9](?:[a-z0-9._+-]{0,78}[a-z0-9])?")
+_ENTITY = re.compile(r"[a-z0-9-]{1,80}|\*")
 _UNKNOWN = ("access.unknown-caller", "who asks is not known here, or not any more")
 
 
@@ -33,6 +36,7 @@ class Person(Value, frozen=True):
 
     name: str
     roles: tuple[str, ...]
+    """Plain, or with the entity of the group where each holds."""
     created_ms: int
     active: bool = True
     variables: tuple[tuple[str, str], ...] = ()
@@ -56,8 +60,13 @@ def put_person(turn: Turn, person: Person) -> None:
     """Keep a person; Refusal `access.name`, `access.role`."""
     check(_NAME.fullmatch(person.name) is not None and person.name != OWNER_ROLE, "access.name",
           "a name has small letters, digits and . _ @ + - and is not `owner`", name=person.name[:100])  # fmt: skip
-    for role in person.roles:
-        role_of(turn, role)
+    for each in person.roles:
+        role, where = placed(each)
+        if where:  # the entity alone knows its roles; one that it has not gives nothing
+            right = _ROLE.fullmatch(role) and role != OWNER_ROLE and _ENTITY.fullmatch(where)
+            check(bool(right), "access.role", "a role elsewhere is written role@entity, or role@*", role=each[:100])
+        else:
+            role_of(turn, role)
     kept.put(turn, PEOPLE, person.name.encode(), person)
 
 
@@ -81,17 +90,40 @@ def people(turn: Turn) -> list[Person]:
 
 def put_role(turn: Turn, role: Role) -> None:
     """Keep a role, in place of one of its name; Refusal `access.name`."""
-    check(_NAME.fullmatch(role.name) is not None and role.name != OWNER_ROLE, "access.name",
-          "a name has small letters, digits and . _ @ + - and is not `owner`", name=role.name[:100])  # fmt: skip
+    check(_ROLE.fullmatch(role.name) is not None and role.name != OWNER_ROLE, "access.name",
+          "a role's name has small letters, digits and . _ + - and is not `owner`", name=role.name[:100])  # fmt: skip
     kept.put(turn, KEPT_ROLES, role.name.encode(), role)
 
 
 def role_of(turn: Turn, name: str) -> Role:
     """The role of this name; Refusal `access.role`."""
-    found = kept.get(turn, KEPT_ROLES, name.encode(), Role) or next((role for role in ROLES if role.name == name), None)
+    found = find_role(turn, name)
     if found is None:
         raise Refusal("access.role", "there is no such role", role=name[:100], roles=[r.name for r in roles(turn)])
     return found
+
+
+def find_role(turn: Turn, name: str) -> Role | None:
+    """The role of this name, if there is one."""
+    return kept.get(turn, KEPT_ROLES, name.encode(), Role) or next((role for role in ROLES if role.name == name), None)
+
+
+def placed(role: str) -> tuple[str, str]:
+    """A person's role as (its name, where it holds): an entity, `*` for all of the group, empty where it is kept."""
+    name, _, where = role.partition("@")
+    return name, where
+
+
+def held(turn: Turn, person: Person, *, where: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of a person's roles that hold at one of these places, each once; what this vault does not define gives
+    nothing."""
+    found = [name for name, at in map(placed, person.roles) if at in where and (not at or find_role(turn, name))]
+    return tuple(dict.fromkeys(found))
+
+
+def here(turn: Turn, person: Person) -> Person:
+    """A person with the roles that hold where the person is kept."""
+    return person.replace(roles=held(turn, person, where=("", EVERYWHERE)))
 
 
 def roles(turn: Turn) -> list[Role]:
@@ -153,9 +185,14 @@ def caller_of_token(turn: Turn, text: str, *, now_ms: int) -> Caller:
 def caller_of(turn: Turn, name: str, *, door: Door, scopes: tuple[str, ...] | None = None) -> Caller:
     """A person as the caller at a door; Refusal `access.unknown-caller` where the person is gone."""
     person = find_person(turn, name)
+    return as_caller(None if person is None else here(turn, person), door=door, scopes=scopes)
+
+
+def as_caller(person: Person | None, *, door: Door, scopes: tuple[str, ...] | None = None) -> Caller:
+    """A person with the roles that hold here as the caller; Refusal `access.unknown-caller` for nobody, or who left."""
     if person is None or not person.active:
         raise Refusal(*_UNKNOWN)
-    return Caller(name=name, roles=person.roles, door=door, scopes=scopes, variables=person.variables)
+    return Caller(name=person.name, roles=person.roles, door=door, scopes=scopes, variables=person.variables)
 
 
 def _hash(secret: str) -> bytes:

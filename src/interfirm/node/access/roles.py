@@ -29,8 +29,8 @@ _WORKING = (
 _READ = Rule(template="*", read=True)
 _WORK = Rule(template="*", read=True, create=True, choices=("*",))
 
-EVERYBODY = ("session.*",)
-"""What everybody may do whom a door has recognised: see to one's own sessions and passkeys."""
+EVERYBODY = ("session.*", "entities.list")
+"""What everybody may do whom a door has recognised: see to one's own sessions and passkeys, and where one may enter."""
 
 ROLES: tuple[Role, ...] = (
     Role(name="viewer", about="Reads all contracts and reports; changes nothing.", operations=_READING, rules=(_READ,)),

@@ -12,7 +12,6 @@ import msgspec
 from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.node.access.audit import note_asker
-from interfirm.node.access.people import caller_of
 from interfirm.node.access.types import OWNER, Caller
 from interfirm.node.desk import Desk
 from interfirm.node.flows.types import AskedFlow
@@ -148,7 +147,7 @@ class Runner:
         if caller.name == OWNER.name:
             return self._desk.of(caller)
         with self._desk.vault.read() as turn:
-            now = caller_of(turn, caller.name, door=caller.door, scopes=caller.scopes)
+            now = self._desk.staff.caller(turn, caller.name, door=caller.door, scopes=caller.scopes)
         return self._desk.of(now)
 
     def _desk_of(self, caller: Caller) -> Desk | None:
