@@ -12,6 +12,7 @@ from interfirm.contracts.types import ContractRef
 from interfirm.node.flows import comparing
 from interfirm.node.flows.comparing import SLACK_MS, CompareArguments, Compared, last_compared
 from interfirm.node.flows.types import AskedFlow
+from interfirm.node.vault.contracts import Contracts
 from interfirm.sim.firm import SimFirm
 from interfirm.sim.trade.people import trade_engine
 from interfirm.sim.world import SIGN_ALL, World
@@ -97,6 +98,50 @@ def test_pages_add_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comparing, "PAGE", 2)
     paged = compare(world, issuer, owner, "paged", whole.until_ms)
     assert (paged.ours, paged.equal) == (whole.ours, True) == (5, True)
+
+
+def test_finding_what_differs_reads_the_buckets_that_differ_and_nothing_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = shared(world, 12)
+    issuer, owner, _ = world.firms
+    lost = made[0]
+    with owner.vault.turn() as turn:
+        turn.consume(lost, bytes(32))
+    read = {"pages": 0, "buckets": 0}
+    page, bucket = Contracts.contracts_beginning, Contracts.contracts_at
+
+    def counted_bucket(self: Contracts, byte: int, *, until_ms: int) -> Iterator[tuple[ContractRef, set[bytes]]]:
+        for each in page(self, byte, until_ms=until_ms):
+            read["buckets"] += 1
+            yield each
+
+    def counted_page(self: Contracts, until_ms: int, **more: int) -> list[tuple[int, ContractRef, set[bytes]]]:
+        found = bucket(self, until_ms, **more)
+        read["pages"] += len(found)
+        return found
+
+    monkeypatch.setattr(Contracts, "contracts_beginning", counted_bucket)
+    monkeypatch.setattr(Contracts, "contracts_at", counted_page)
+    found = compare(world, issuer, owner)
+    assert found.only_ours == ((lost.transaction, 0),)
+    here = sum(ref.transaction is not None and lost.transaction is not None
+               and ref.transaction[0] == lost.transaction[0] for ref in made)  # fmt: skip
+    assert read["pages"] == 13 + 11, "each side sums its books up once: the issuer has one more, with another firm"
+    assert here + here - 1 <= read["buckets"] <= here + here, "both sides read one bucket, where one lacks a contract"
+
+
+def test_enough_to_look_into_is_enough(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = shared(world, 6)
+    issuer, owner, _ = world.firms
+    with owner.vault.turn() as turn:
+        for each in made:
+            turn.consume(each, bytes(32))
+    monkeypatch.setattr(comparing, "LISTED_COUNT_MAX", 3)
+    found = compare(world, issuer, owner)
+    assert not found.whole
+    assert 3 <= len(found.only_ours) < 6
+    assert (found.ours, found.theirs) == (6, 0)
 
 
 def test_books_of_this_moment_are_not_compared(world: World) -> None:

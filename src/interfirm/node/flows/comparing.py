@@ -1,15 +1,17 @@
 """Comparing books: two organisations compare what they share, by hashes, and find where they differ.
 
 What is compared are the contracts in use at one time of which both are stakeholders. Each is counted in one of 256
-buckets by the hash of its ref; a bucket's commitment is the sum (modulo 2^256) of the hashes in it, which does not
-depend on the order in which each side learned of them. Only buckets that differ are listed. It finds what was lost or
-missed between two that mean well; who means to deceive can always say what the other says.
+buckets by the first byte of the id of the transaction that made it, so that a vault finds a bucket by the index that it
+has anyway. A bucket's commitment is the sum (modulo 2^256) of the hashes in it, which does not depend on the order in
+which each side learned of them. Only buckets that differ are listed, until enough was found to look into. It finds what
+was lost or missed between two that mean well; who means to deceive can always say what the other says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -20,8 +22,8 @@ from interfirm.base.values import Hash32, Value, Wire
 from interfirm.contracts.types import ContractRef
 from interfirm.node.flows.context import Context
 from interfirm.node.flows.deliver import ask_peer
-from interfirm.node.flows.machine import Opened
 from interfirm.node.flows.messages import declined
+from interfirm.node.flows.running import Opened
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import InboxItem
@@ -30,6 +32,7 @@ COMPARE, GIVE_SUMMARY, GIVE_LISTED = "compare-books", "give-summary", "give-list
 BUCKETS_COUNT = 256
 PAGE = 2_000
 LISTED_COUNT_MAX = 2_000
+"""Contracts that are named of one bucket, and after how many that differ no further bucket is listed."""
 SLACK_MS = 5 * 60_000
 """How long ago the compared time lies at least: what was accepted since may be on its way."""
 COMPARED = "compared-books"
@@ -108,13 +111,17 @@ async def compare(ctx: Context, arguments: bytes) -> Compared:
     only_ours, only_theirs, whole = list[ContractRef](), list[ContractRef](), True
     with ctx.step("Find what differs"):
         for bucket in _differing(ours.buckets, theirs.buckets):
+            if len(only_ours) + len(only_theirs) >= LISTED_COUNT_MAX:
+                whole = False
+                break
             listed = partial(_listed, ctx, asked.peer, until_ms, bucket)
             mine, all_mine = await ctx.once("list", listed, _LISTED)
             said = await ask_peer(ctx, asked.peer, GIVE_LISTED, ListedWanted(until_ms, bucket), ListedGiven)
             whole = whole and all_mine and said.whole
             named = {_plain(ref) for ref in said.refs}
             only_ours += [ContractRef(*each) for each in mine if each not in named]
-            only_theirs += [ref for ref in said.refs if _plain(ref) not in set(mine)]
+            known = set(mine)
+            only_theirs += [ref for ref in said.refs if _plain(ref) not in known]
     found = Compared(
         peer=asked.peer, until_ms=until_ms, equal=ours.buckets == theirs.buckets, ours=ours.count, theirs=theirs.count,
         only_ours=tuple(_plain(ref) for ref in only_ours), only_theirs=tuple(_plain(ref) for ref in only_theirs),
@@ -178,20 +185,20 @@ class _Page(Value, frozen=True):
 
 def _page(ctx: Context, peer: bytes, until_ms: int, after: int) -> _Page:
     rows = ctx.turn.contracts_at(until_ms, after=after, limit=PAGE)
-    names = [_name(ref) for _, ref, parties in rows if _is_shared(ctx, parties, peer)]
+    refs = [ref for _, ref, parties in rows if _is_shared(ctx, parties, peer)]
     sums = dict[int, int]()
-    for name in names:
-        sums[name[0]] = (sums.get(name[0], 0) + int.from_bytes(name, "big")) % _ALL
+    for ref in refs:
+        bucket = _transaction(ref)[0]
+        sums[bucket] = (sums.get(bucket, 0) + int.from_bytes(_name(ref), "big")) % _ALL
     last = rows[-1][0] if len(rows) == PAGE else 0
-    return _Page(count=len(names), sums={n: each.to_bytes(32, "big") for n, each in sums.items()}, after=last)
+    return _Page(count=len(refs), sums={n: each.to_bytes(32, "big") for n, each in sums.items()}, after=last)
 
 
 def _listed(ctx: Context, peer: bytes, until_ms: int, bucket: int) -> tuple[tuple[tuple[bytes, int], ...], bool]:
-    found, after = list[ContractRef](), 0
-    while rows := ctx.turn.contracts_at(until_ms, after=after, limit=PAGE):
-        found += [ref for _, ref, parties in rows if _is_shared(ctx, parties, peer) and _name(ref)[0] == bucket]
-        after = rows[-1][0]
-    return tuple(_plain(ref) for ref in found[:LISTED_COUNT_MAX]), len(found) <= LISTED_COUNT_MAX
+    living = ctx.turn.contracts_beginning(bucket, until_ms=until_ms)
+    shared = (_plain(ref) for ref, parties in living if _is_shared(ctx, parties, peer))
+    found = tuple(islice(shared, LISTED_COUNT_MAX + 1))
+    return found[:LISTED_COUNT_MAX], len(found) <= LISTED_COUNT_MAX
 
 
 def _is_shared(ctx: Context, parties: set[bytes], peer: bytes) -> bool:
@@ -199,11 +206,16 @@ def _is_shared(ctx: Context, parties: set[bytes], peer: bytes) -> bool:
 
 
 def _name(ref: ContractRef) -> bytes:
-    return digest("shared contract", ref.transaction or b"", ref.index)
+    return digest("shared contract", _transaction(ref), ref.index)
 
 
 def _plain(ref: ContractRef) -> tuple[bytes, int]:
-    return (ref.transaction or b"", ref.index)
+    return (_transaction(ref), ref.index)
+
+
+def _transaction(ref: ContractRef) -> bytes:
+    assert ref.transaction is not None, "a contract that is in use names its transaction"
+    return ref.transaction
 
 
 # what others are asked --------------------------------------------------------------------------------------------

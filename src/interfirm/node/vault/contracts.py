@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -45,6 +45,17 @@ _LIVING = (
         sa.or_(_c.status != "consumed", transactions.c.time_ms > sa.bindparam("until_ms")),
     ).order_by(_c.number).limit(sa.bindparam("limit"))
 )  # fmt: skip
+_BEGINNING = (
+    sa.select(_c.transaction_id, _c.entry_index, _c.signatories, _c.observers)
+    .select_from(contracts.outerjoin(transactions, transactions.c.id == _c.consumer))
+    .where(
+        sa.tuple_(_c.transaction_id, _c.entry_index) > sa.tuple_(sa.bindparam("after"), sa.bindparam("at")),
+        _c.transaction_id < sa.bindparam("below"), _c.time_ms <= sa.bindparam("until_ms"),
+        sa.or_(_c.status != "consumed", transactions.c.time_ms > sa.bindparam("until_ms")),
+    ).order_by(_c.transaction_id, _c.entry_index).limit(sa.bindparam("limit"))
+)  # fmt: skip
+_BEYOND_ALL = b"\xff" * 33
+PAGE_ROWS = 2_000
 _parties = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 _pack = msgspec.msgpack.encode
 
@@ -66,16 +77,22 @@ class Contracts(VaultWork):
         count = self.write_many(_ADD, rows)
         new = range(before + 1, before + 1 + len(rows)) if count == len(rows) else self._added(before, count)
         added: dict[TemplateId, list[dict[str, Any]]] = {}
+        found: dict[TemplateId, list[dict[str, Any]]] = {}
         for place, each in enumerate(contracts, start=before + 1):
             if place in new:
                 own = (place, each.ref.transaction, each.ref.index, each.status, each.time_ms)
                 table = self.tables.of(each.template)
                 row = table.row(own, each.payload, made_in=each.created_as.transaction)
                 added.setdefault(each.template, []).append(row)
+                words = table.indexed_words(each.payload)
+                if words:
+                    found.setdefault(each.template, []).append({"number": place, "words": words})
             elif each.known_valid:
                 self.write(_VALID, {"of": each.ref.transaction, "at": each.ref.index})
         for template, of_template in added.items():
             self.write_many(self.tables.of(template).insert, of_template)
+        for template, of_template in found.items():
+            self.write_many(self.tables.of(template).insert_words, of_template)
         self.numbers.contract = max(new, default=before)
 
     def _added(self, before: int, count: int) -> set[int]:
@@ -146,6 +163,18 @@ class Contracts(VaultWork):
                 _LIVING, after=after, until_ms=until_ms, limit=limit
             )
         ]
+
+    def contracts_beginning(self, byte: int, *, until_ms: int) -> Iterator[tuple[ContractRef, set[bytes]]]:
+        """(ref, signatories and observers) of contracts in use at a time of their notaries, in the order of refs.
+
+        Only those are read whose transaction's id begins with this byte, a page at a time.
+        """
+        after, at = bytes([byte]), -1
+        below = bytes([byte + 1]) if byte < 255 else _BEYOND_ALL
+        while rows := self.rows(_BEGINNING, after=after, at=at, below=below, until_ms=until_ms, limit=PAGE_ROWS):
+            for transaction, index, signatories, observers in rows:
+                yield ContractRef(transaction, index), {*_parties(signatories), *_parties(observers)}
+            after, at, *_ = rows[-1]
 
     def history_of(self, ref: ContractRef) -> list[StoredContract]:
         """A contract and, newest first, what it grew out of.
