@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 from tests.support.node_packages import installed
 from tests.unit.api.rest.nodes import Client, FirmNode, nodes
 
-from interfirm.api.clients import python, typescript
+from interfirm.api.clients import page, python, typescript
 from interfirm.api.clients.model import model_of
 from interfirm.base.errors import Refusal
 from interfirm.cli.main import run
@@ -143,11 +144,26 @@ def test_a_refusal_says_what_is_no_document(tmp_path: Path) -> None:
             model_of(wrong)
 
 
+def test_the_page_for_people_is_whole_and_leads_only_to_what_is_on_it(clerk: Client) -> None:
+    given = document(clerk)
+    given["info"]["title"] = "<b>a node"
+    text = page.write(model_of(given))
+    read = etree.fromstring(text, etree.HTMLParser(recover=False))
+    assert "&lt;b&gt;a node" in text
+    assert not [*read.findall(".//b"), *read.findall(".//script")]
+    places = [each.get("id") for each in read.findall(".//*[@id]")]
+    assert len(set(places)) == len(places)
+    assert {each.get("href") for each in read.findall(".//a")} <= {f"#{place}" for place in places}
+    shown = " ".join("".join(each.itertext()) for each in read.findall(".//code"))
+    assert all(path in shown for path in given["paths"] if path != "/v1/events")
+
+
 def test_the_command_writes_a_client_to_a_file(clerk: Client, tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_text(json.dumps(document(clerk)))
-    for language, begins in (("python", '"""A client'), ("typescript", "// A client")):
+    for language, begins in (("client python", '"""A client'), ("client typescript", "// A client"),
+                             ("page", "<!doctype html>")):  # fmt: skip
         target = tmp_path / language
-        assert run(["api", "client", language, str(tmp_path / "openapi.json"), "--out", str(target)]) == 0
+        assert run(["api", *language.split(), str(tmp_path / "openapi.json"), "--out", str(target)]) == 0
         assert target.read_text().startswith(begins)
     assert run(["api", "client", "cobol", str(tmp_path / "openapi.json")]) == 3
     assert run(["api", "client", "python", str(tmp_path / "none.json")]) == 3

@@ -1,4 +1,4 @@
-"""`api`: clients of a node in other programs' languages."""
+"""`api`: clients of a node in other programs' languages, and a page for those who write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
 
-app = typer.Typer(help="Clients of a node's REST interface.", no_args_is_help=True)
+app = typer.Typer(help="Clients and descriptions of a node's REST interface.", no_args_is_help=True)
 
 
 @app.command()
@@ -26,7 +26,22 @@ def client(
     writers = {"python": python.write, "typescript": typescript.write}
     if language not in writers:
         raise Refusal("client.language", "a client is written in one of these", language=language, known=list(writers))
-    text = writers[language](model_of(session.json_file(document)))
+    _write(writers[language](model_of(session.json_file(document))), out)
+
+
+@app.command()
+def page(
+    document: Annotated[Path, typer.Argument(help="The node's /v1/openapi.json; - reads standard input.")],
+    out: Annotated[Path | None, typer.Option(help="The file to write; standard output without it.")] = None,
+) -> None:
+    """Write a page for people (HTML) of every request that a node takes from whoever its document was shown to."""
+    from interfirm.api.clients import page as html
+    from interfirm.api.clients.model import model_of
+
+    _write(html.write(model_of(session.json_file(document))), out)
+
+
+def _write(text: str, out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=False)
         return

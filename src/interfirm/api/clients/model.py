@@ -59,6 +59,7 @@ class Model(Value, frozen=True):
     """All of a document."""
 
     title: str
+    about: str
     types: tuple[Named, ...]
     methods: tuple[Method, ...]
 
@@ -71,13 +72,13 @@ class Model(Value, frozen=True):
 def model_of(document: Any) -> Model:
     """What a document describes; Refusal `client.document` for one that is no node's."""
     try:
-        components, types = document["components"], _Types()
+        info, components, types = document["info"], document["components"], _Types()
         for name, schema in sorted(components["schemas"].items()):
             types.add(type_name(name), schema)
         methods = [_method(verb, path, endpoint, components, types) for path, verb, endpoint in _endpoints(document)
                    if _EVENTS not in _contents(endpoint)]  # fmt: skip
         named = tuple(Named(name, schema) for name, schema in sorted(types.found.items()))
-        return Model(title=document["info"]["title"], types=named, methods=tuple(methods))
+        return Model(title=info["title"], about=info.get("description", ""), types=named, methods=tuple(methods))
     except (KeyError, TypeError, AttributeError) as error:
         raise Refusal("client.document", "this is not the OpenAPI document of a node", missing=str(error)) from error
 
@@ -131,12 +132,14 @@ class Spelling(Value, frozen=True):
     unknown: str
     union: Callable[[Iterable[str]], str]
     literal: Callable[[Iterable[object]], str]
+    named: str = "{}"
+    """A type that has a name."""
 
     def kind(self, schema: Schema) -> str:
         """The type of a schema."""
         name = referred(schema)
         if name is not None:
-            return name
+            return self.named.format(name)
         if "anyOf" in schema:
             return self.union(self.kind(each) for each in schema["anyOf"])
         if "enum" in schema or "const" in schema:
