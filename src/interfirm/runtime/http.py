@@ -48,7 +48,9 @@ class HttpServer:
         """Listen; Refusal `http.address` where somebody else does, or there is no such address."""
         if not self._settings.port:
             return
-        listening = socket.socket(socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET)
+        family = socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
+        # a socket that does not say TCP is not told to send at once, and answers in two parts wait for each other
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((self._settings.host, self._settings.port))
