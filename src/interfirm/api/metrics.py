@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from interfirm.api.entities import path_within
 from interfirm.api.ports import NodePort
 from interfirm.api.rest.problems import problem
 from interfirm.base.errors import Refusal, check
@@ -47,7 +48,7 @@ class MetricsDoor:
                 self._answered(scope["method"], message["status"])
             await send(message)
 
-        if scope["path"] != PATH:
+        if path_within(scope) != PATH:
             return await self._application(scope, receive, counted)
         response = await self._page(Request(scope))
         return await response(scope, receive, counted)

@@ -46,6 +46,9 @@ class NodePort(Protocol):
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Who asks, by the headers of a request (names in small letters); Refusal `access.unknown-caller`."""
 
+    def known(self, name: str, scopes: tuple[str, ...] | None) -> Caller:
+        """Somebody for whom the node does something, with the roles of now; Refusal `access.unknown-caller`."""
+
     async def ask(self, caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any] | Parts:
         """Carry an operation out, or start its flow; Refusal `access.*` where the caller may not, and the desk's own.
 

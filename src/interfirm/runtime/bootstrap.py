@@ -20,7 +20,7 @@ from interfirm.node.operations import OPERATIONS
 from interfirm.node.policy import Policy
 from interfirm.node.services import Services
 from interfirm.node.vault.vault import Vault
-from interfirm.runtime.configuration import read_configuration
+from interfirm.runtime.configuration import Configuration, read_configuration
 from interfirm.runtime.databases import vault_place
 from interfirm.runtime.layout import SOLO, Home, NetworkLayout
 from interfirm.runtime.modules import BusinessModule, find_modules
@@ -47,9 +47,17 @@ def killed_at(where: str) -> Callable[[str], None]:
 class Assembly:
     """One organisation's node, assembled and not yet connected."""
 
-    def __init__(self, layout: NetworkLayout, home: Home, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        layout: NetworkLayout,
+        home: Home,
+        now_ms: Callable[[], int],
+        *,
+        configuration: Configuration | None = None,
+    ) -> None:
+        """`configuration`: in place of the home's own."""
         self.layout, self.home = layout, home
-        self.configuration = read_configuration(home.configuration_path)
+        self.configuration = configuration or read_configuration(home.configuration_path)
         self.store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
         self.parties = Parties(layout)
         self.modules = find_modules(layout.file.modules)

@@ -44,6 +44,13 @@ class WebhookSettings(Value, frozen=True, forbid_unknown_fields=True):
     """Also into private networks, and without TLS."""
 
 
+class GroupSettings(Value, frozen=True, forbid_unknown_fields=True):
+    """`[group]`: the firms of a group whose nodes this one's process runs. Only in the file: other commands read it."""
+
+    entities: tuple[str, ...] = ()
+    """The names of their folders."""
+
+
 class Configuration(Value, frozen=True, forbid_unknown_fields=True):
     """All of `node.toml`."""
 
@@ -54,6 +61,10 @@ class Configuration(Value, frozen=True, forbid_unknown_fields=True):
     telemetry: TelemetrySettings = TelemetrySettings()
     notify: NotifySettings = NotifySettings()
     webhooks: WebhookSettings = WebhookSettings()
+    group: GroupSettings = GroupSettings()
+
+
+_OVERRIDDEN = frozenset(Configuration.__struct_fields__) - {"group"}
 
 
 def read_configuration(path: Path, environment: Mapping[str, str] | None = None) -> Configuration:
@@ -61,7 +72,7 @@ def read_configuration(path: Path, environment: Mapping[str, str] | None = None)
     given = _given(path)
     for name, text in (os.environ if environment is None else environment).items():
         section, _, setting = name.removeprefix(PREFIX).lower().partition("_")
-        if name.startswith(PREFIX) and section in Configuration.__struct_fields__ and setting:
+        if name.startswith(PREFIX) and section in _OVERRIDDEN and setting:
             given.setdefault(section, {})[setting] = _typed(text)
     try:
         found = msgspec.convert(given, Configuration)

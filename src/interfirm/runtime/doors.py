@@ -29,7 +29,7 @@ NOWHERE = SigninSettings()
 """No page's origin is that of a node which browsers do not reach."""
 _WITH_PATHS = (
     "create", "exercise", "preview", "contracts.", "templates", "whoami", "proof.", "flows.", "inbox.", "approvals.",
-    "session.", "changes.", "webhooks.",
+    "session.", "changes.", "webhooks.", "entities.",
 )  # fmt: skip
 """Operations for which REST has paths of their own."""
 DOCUMENTS_PUT = "documents.put"
@@ -40,15 +40,30 @@ class Doors:
     """See api.signin.ports.SigninPort."""
 
     def __init__(
-        self, process: NodeProcess, settings: SigninSettings = NOWHERE, oidc: OidcSettings = NO_PROVIDER
+        self,
+        process: NodeProcess,
+        settings: SigninSettings = NOWHERE,
+        oidc: OidcSettings = NO_PROVIDER,
+        *,
+        host: Doors | None = None,
     ) -> None:
+        """`host` are the doors of the group's host, whose people are asked for where nobody of one's own shows up."""
         self._process = process
-        self._desk = process.assembly.desk
+        self._host = host
+        self.desk = process.assembly.desk
         self._vault = process.assembly.vault
-        self.signin = SignIn(self._vault, settings, oidc=oidc, now_ms=self.now_ms, random=self._desk.services.random)
+        self.signin = SignIn(self._vault, settings, oidc=oidc, now_ms=self.now_ms, random=self.desk.services.random)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """See NodePort."""
+        try:
+            return self._own(headers)
+        except Refusal as refusal:
+            if self._host is None or refusal.code != "access.unknown-caller":
+                raise
+            return self.desk.staff.guest(self._host.caller(headers))
+
+    def _own(self, headers: Mapping[str, str]) -> Caller:
         given = headers.get("authorization")
         if given is None:
             return self.signin.caller(cookies.read("session", headers, self.signin.settings))
@@ -56,38 +71,43 @@ class Doors:
         with self._vault.read() as turn:
             return caller_of_token(turn, token, now_ms=self.now_ms())
 
+    def known(self, name: str, scopes: tuple[str, ...] | None) -> Caller:
+        """See NodePort."""
+        with self._vault.read() as turn:
+            return self.desk.staff.caller(turn, name, door="token", scopes=scopes)
+
     async def ask(self, caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any] | Parts:
         """See NodePort."""
         return await self._process.handle(name, arguments, caller)
 
     def templates(self, caller: Caller) -> Sequence[ShownTemplate]:
         """See NodePort."""
-        permission = self._desk.of(caller).permission
-        newest = {self._desk.template_name(code): code for code in self._desk.engine.templates()}
+        permission = self.desk.of(caller).permission
+        newest = {self.desk.template_name(code): code for code in self.desk.engine.templates()}
         found = (_shown(permission, path, code) for path, code in sorted(newest.items()))
         return [each for each in found if each is not None]
 
     def template(self, caller: Caller, path: str) -> ShownTemplate | None:
         """See NodePort."""
         try:
-            code = self._desk.engine.named(path)
+            code = self.desk.engine.named(path)
         except Refusal:
             return None
-        whole = self._desk.template_name(code) == path
-        return _shown(self._desk.of(caller).permission, path, code) if whole else None
+        whole = self.desk.template_name(code) == path
+        return _shown(self.desk.of(caller).permission, path, code) if whole else None
 
     def operations(self, caller: Caller) -> Sequence[ShownOperation]:
         """See NodePort."""
-        permission = self._desk.of(caller).permission
+        permission = self.desk.of(caller).permission
         return [
             ShownOperation(name=name, about=(operation.__doc__ or "").strip().partition("\n")[0])
-            for name, operation in sorted(self._desk.operations.items())
+            for name, operation in sorted(self.desk.operations.items())
             if not name.startswith(_WITH_PATHS) and permission.may(name)
         ]
 
     def attachment_put(self, caller: Caller, chunks: Iterable[bytes]) -> bytes:
         """See NodePort."""
-        self._desk.of(caller).permission.check_operation(DOCUMENTS_PUT)
+        self.desk.of(caller).permission.check_operation(DOCUMENTS_PUT)
         return self._vault.attachment_put_stream(chunks)
 
     def attachment_open(self, content: bytes) -> BinaryIO:
@@ -96,12 +116,13 @@ class Doors:
 
     def ready(self) -> dict[str, Any]:
         """See NodePort."""
-        failure = self._process.storage.failure
+        refused = [each.storage.failure for each in (self._process, *self._process.hosted)]
+        failure = next((each for each in refused if each is not None), None)
         return {"ready": failure is None, "reason": "" if failure is None else failure.code}
 
     def reading(self, caller: Caller) -> Reading:
         """See GraphPort."""
-        return self._desk.of(caller)
+        return self.desk.of(caller)
 
     def read(self) -> AbstractContextManager[Turn]:
         """See GraphPort."""

@@ -111,8 +111,12 @@ class Home(Value, frozen=True):
 
     @property
     def passphrase_path(self) -> Path:
-        """The key store's passphrase, of a development network; elsewhere INTERFIRM_PASSPHRASE_FILE names one."""
-        return Path(os.environ.get("INTERFIRM_PASSPHRASE_FILE", self.folder / "passphrase"))
+        """The key store's passphrase, of a development network; elsewhere INTERFIRM_PASSPHRASE_FILE names one.
+
+        Or a folder, with a file for each firm of a group.
+        """
+        given = Path(os.environ.get("INTERFIRM_PASSPHRASE_FILE", self.folder / "passphrase"))
+        return given / self.member.slug if given.is_dir() else given
 
     @property
     def certificate_path(self) -> Path:
@@ -269,9 +273,10 @@ class NetworkLayout:
 
     def join(self, name: str, registration: str, *, at_ms: int) -> Home:
         """Add a firm: keys, certificate, registration; Refusal `firm.exists`."""
-        slug = slug_of(name)
-        if any(slug == m.slug or registration == m.registration for m in self.file.members) or slug == "notary":
+        known = {m.name.lower() for m in self.file.members} | {m.registration for m in self.file.members}
+        if name.lower() in known or registration in known:
             raise Refusal("firm.exists", "a firm of this name or number is in the network", firm=name)
+        slug = free_slug(name, {m.slug for m in self.file.members})
         authority = Authority.open(self.authority_folder, _passphrase(self.authority_folder))
         made = _Made(authority=authority, network=self.file.name, genesis=self.file.genesis, home=self.notary_id,
                      at_ms=at_ms)  # fmt: skip
@@ -401,9 +406,10 @@ def _write_network(folder: Path, firms: list[tuple[str, str]], plan: _Plan, vali
     made = _Made(authority=authority, network=name, genesis=genesis, home=home, at_ms=at_ms)
     legal = (f"{name} notary", "NTREU-0000000001")
     notary = _member(folder, folder / "notary", store, "notary", legal, made)
-    members = [_make_member(folder, slug_of(firm[0]), firm, made) for firm in firms]
-    if len({m.slug for m in members}) != len(members):
-        raise Refusal("firm.exists", "two firms have one name", firms=[m.slug for m in members])
+    members = list[Member]()
+    for firm in firms:
+        slug = free_slug(firm[0], {m.slug for m in members})
+        members.append(_make_member(folder, slug, firm, made))
     NetworkLayout(folder, file).save(file.replace(notary=notary, members=tuple(members)))
 
 
@@ -479,10 +485,27 @@ def _registered(number: str) -> str:
 
 def slug_of(name: str) -> str:
     """The folder name of a legal name: its first word in lower case letters and digits."""
-    words = re.findall(r"[a-z0-9]+", name.lower())
+    return _words(name)[0]
+
+
+def free_slug(name: str, taken: Iterable[str]) -> str:
+    """The folder name of a legal name among others: as many of its words as tell it apart; Refusal `firm.exists`.
+
+    Firms of one group often begin alike: `halden`, `halden-austria`.
+    """
+    others = {"notary", *taken}
+    words = _words(name)
+    found = next((slug for n in range(1, len(words) + 1) if (slug := "-".join(words[:n])) not in others), None)
+    if found is None:
+        raise Refusal("firm.exists", "a firm of this name is in the network", firm=name)
+    return found
+
+
+def _words(name: str) -> list[str]:
+    words = [str(word) for word in re.findall(r"[a-z0-9]+", name.lower())]
     if not words:
         raise Refusal("firm.name", "a name has letters or digits", name=name)
-    return str(words[0])
+    return words
 
 
 def free_port() -> int:

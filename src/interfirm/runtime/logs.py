@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
 import structlog
@@ -75,11 +76,19 @@ log = structlog.get_logger()
 """`log.info("area.event", name=value)`; events are named like refusal codes."""
 
 
+_FIRM: ContextVar[str] = ContextVar("firm")
+
+
+def speak_for(firm: str) -> None:
+    """From now on this task, and what it begins, speaks of this firm of the process's group."""
+    _FIRM.set(firm)
+
+
 def name_process(firm: str, *, level: str = "info") -> None:
     """From now on every line says whose process it is of; what is less than `level` is left out."""
 
     def named(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event.setdefault("firm", firm)
+        event.setdefault("firm", _FIRM.get(firm))
         return event
 
     logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)

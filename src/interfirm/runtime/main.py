@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 from interfirm.base.errors import Refusal
-from interfirm.runtime.bootstrap import Assembly
+from interfirm.runtime import supervise
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
+from interfirm.runtime.group_process import GroupProcess
 from interfirm.runtime.layout import NetworkLayout
 from interfirm.runtime.logs import log, name_process
-from interfirm.runtime.node_process import NodeProcess
 from interfirm.runtime.notary_process import NotaryProcess
 
 
@@ -27,13 +27,14 @@ def clock_of(layout: NetworkLayout) -> Clock:
 async def serve(folder: Path, name: str) -> None:
     """Run until SIGTERM or SIGINT."""
     layout = NetworkLayout.open(folder)
-    clock = clock_of(layout)
     home = layout.notary if name == "notary" else layout.firm(name)
     name_process(home.member.slug)
     if name == "notary":
-        process: NotaryProcess | NodeProcess = NotaryProcess(layout, clock)
+        process: NotaryProcess | GroupProcess = NotaryProcess(layout, clock_of(layout))
     else:
-        process = NodeProcess(Assembly(layout, home, clock.now_ms), clock)
+        supervise.check_alone(layout, home)
+        process = GroupProcess(layout, home, lambda: clock_of(layout))
+        name_process(home.member.slug, level=process.host.assembly.configuration.log.level)
 
     def ready() -> None:
         home.pid_path.write_text(str(os.getpid()))

@@ -30,7 +30,7 @@ from interfirm.runtime.daily import Daily
 from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.http import HttpServer
 from interfirm.runtime.jobs import JobDriver, job_driver
-from interfirm.runtime.logs import log, name_process
+from interfirm.runtime.logs import log, speak_for
 from interfirm.runtime.metrics import Metrics
 from interfirm.runtime.notify import Notifier
 from interfirm.runtime.notify_ways import ways_of
@@ -39,7 +39,7 @@ from interfirm.runtime.storage import StorageGuard
 from interfirm.runtime.telemetry import otlp_telemetry
 from interfirm.runtime.tending import Tending
 from interfirm.runtime.tls import Revocations, certificate_until_s, tls_identity
-from interfirm.runtime.web import web_application
+from interfirm.runtime.web import WebApplication
 
 if TYPE_CHECKING:
     from interfirm.runtime.cluster import ClusterLayout
@@ -51,9 +51,11 @@ WAIT_MS_MAX = 60_000
 
 
 class NodeProcess:
-    """One organisation's node as a process. `serve` runs until it is cancelled."""
+    """One organisation's node as a process, or within its host's. `serve` runs until it is cancelled."""
 
-    def __init__(self, assembly: Assembly, clock: Clock) -> None:
+    def __init__(self, assembly: Assembly, clock: Clock, *, host: NodeProcess | None = None) -> None:
+        self.hosted: list[NodeProcess] = []
+        """The nodes of other firms of the group that run beside this one."""
         self.assembly = assembly
         self.clock = clock
         self.node = assembly.node
@@ -83,13 +85,15 @@ class NodeProcess:
         self.jobs: JobDriver = job_driver(assembly, self.driver.put)
         self.control = ControlServer(home.control_path, self.handle)
         self.gates = self._gates()
-        application, self.pushing = web_application(self)
-        self.http = HttpServer(application, assembly.configuration.api)
+        self.web: WebApplication = WebApplication(self, host=None if host is None else host.web)
+        self.http = HttpServer(self.web, assembly.configuration.api)
+        if host is not None:
+            host.hosted.append(self)
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Listen, recover what was under way, and run turns until cancelled."""
         member = self.assembly.home.member
-        name_process(member.slug, level=self.assembly.configuration.log.level)
+        speak_for(member.slug)
         await self.network.start(member.host, member.port)
         await self.control.start()
         await self.http.start()
@@ -104,7 +108,7 @@ class NodeProcess:
             ready()
             daily = Daily(self.driver.put, self._traders)
             self.tending.start("daily", lambda: daily.run(self.clock.now_ms))
-            self.tending.start("webhooks", self.pushing.run)
+            self.tending.start("webhooks", self.web.pushing.run)
             async with self.jobs:
                 await self.driver.run()
         finally:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from interfirm.base.errors import Refusal
+from interfirm.base.errors import Refusal, check
 from interfirm.runtime.asking import Asker
+from interfirm.runtime.group import hosts
 from interfirm.runtime.layout import Home, NetworkLayout
 
 T = TypeVar("T")
@@ -21,9 +22,9 @@ STOP_TIMEOUT_S = 15.0
 
 
 def running(home: Home) -> int | None:
-    """The process number of a home's process, if it runs."""
+    """The number of the process in which a home runs, its own or its group's host's, if it runs."""
     try:
-        pid = int(home.pid_path.read_text())
+        pid = int(home.pid_path.read_text().partition(" ")[0])
         os.kill(pid, 0)
     except (OSError, ValueError):
         return None
@@ -38,12 +39,33 @@ def _is_ours(pid: int) -> bool:
         return sys.platform != "linux"
 
 
+def host_of(home: Home) -> str:
+    """The firm in whose process a home runs; empty where that is its own."""
+    try:
+        return home.pid_path.read_text().partition(" ")[2]
+    except OSError:
+        return ""
+
+
+def check_alone(layout: NetworkLayout, home: Home) -> None:
+    """Refuse (`group.hosted`) to run a firm by itself while its group's host runs."""
+    host = hosts(layout).get(home.member.slug)
+    check(host is None or running(layout.firm(host)) is None, "group.hosted",
+          "this firm runs with its group's host: start that again", firm=home.member.slug, host=host)  # fmt: skip
+
+
 def start(layout: NetworkLayout, homes: Sequence[Home], *, told: Callable[[str], None] = lambda _: None) -> None:
     """Start the processes of these homes that do not run, and wait until each answers on its control socket.
 
-    Refusal `process.ended` or `process.slow`, after which none of them runs.
+    Entities start with their hosts. Refusal `process.ended` or `process.slow`, after which none of them runs, and
+    `group.hosted` for an entity alone whose host runs without it.
     """
-    started = [(home, _spawn(layout, home)) for home in homes if running(home) is None]
+    group = hosts(layout)
+    named = {home.member.slug for home in homes}
+    wanted = [home for home in homes if running(home) is None and group.get(home.member.slug) not in named]
+    for home in wanted:
+        check_alone(layout, home)
+    started = [(home, _spawn(layout, home)) for home in wanted]
     deadline = time.monotonic() + START_TIMEOUT_S
     try:
         for home, process in started:
@@ -82,9 +104,17 @@ def _wait_ready(home: Home, process: subprocess.Popen[bytes], deadline: float) -
 
 
 def stop(homes: Sequence[Home]) -> list[str]:
-    """Stop the processes of these homes: ask, then insist. Returns the names of those that ran."""
+    """Stop the processes of these homes: ask, then insist. Returns the names of those that ran.
+
+    Entities stop with their hosts; Refusal `group.hosted` for one whose host is to go on.
+    """
     found = [home for home in homes if running(home) is not None]
-    end(found, running)
+    named = {home.member.slug for home in homes}
+    for home in found:
+        host = host_of(home)
+        check(host in named or not host, "group.hosted", "this firm stops with its group's host: stop that, or take it"
+              " out of `[group]` and start the host again", firm=home.member.slug, host=host)  # fmt: skip
+    end([home for home in found if not host_of(home)], running)
     for home in found:
         home.pid_path.unlink(missing_ok=True)
     return [home.member.name for home in found]

@@ -4,32 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from interfirm.api.entities import Entities
 from interfirm.api.graphql.app import graphql_routes
 from interfirm.api.metrics import MetricsDoor
 from interfirm.api.pushing import Pushing
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
 from interfirm.api.signin.app import with_sign_in
+from interfirm.api.signin.guard import SessionGuard
 from interfirm.api.webhooks.sending import HttpSender
+from interfirm.node.access.staff import Entity
+from interfirm.runtime.configuration import url_of
 from interfirm.runtime.doors import Doors
+from interfirm.runtime.group import path_of
+from interfirm.runtime.logs import speak_for
 from interfirm.runtime.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from interfirm.runtime.node_process import NodeProcess
 
 
-def web_application(process: NodeProcess) -> tuple[ASGIApp, Pushing]:
-    """The application of a node's process, and what delivers its webhooks."""
-    configuration = process.assembly.configuration
-    port = Doors(process, configuration.signin, configuration.oidc)
-    answers = Answers(process.assembly.vault, process.clock.now_ms)
-    pushing = Pushing(
-        port, process.assembly.vault, process.assembly.books.keys.vrf, changes=port.changes,
-        sender=HttpSender(private=configuration.webhooks.private),
-    )  # fmt: skip
-    application = rest_app(port, answers, more=pushing.endpoints, beside=graphql_routes(port, answers))
-    application = with_sign_in(application, port)
-    application = MetricsDoor(application, port, content_type=CONTENT_TYPE, answered=process.metrics.answered)
-    return application, pushing
+class WebApplication:
+    """The application of a node's process; of one that has a host, under its own path of the host's.
+
+    People sign in at the host alone. `pushing` is what delivers the node's webhooks.
+    """
+
+    def __init__(self, process: NodeProcess, *, host: WebApplication | None = None) -> None:
+        configuration, vault = process.assembly.configuration, process.assembly.vault
+        self.firm = process.assembly.home.member.slug
+        self.url = configuration.signin.origin or url_of(configuration.api)
+        within: Doors | None = None if host is None else host.doors
+        self.doors: Doors = Doors(process, configuration.signin, configuration.oidc, host=within)
+        answers = Answers(vault, process.clock.now_ms)
+        self.pushing = Pushing(
+            self.doors, vault, process.assembly.books.keys.vrf, changes=self.doors.changes,
+            sender=HttpSender(private=configuration.webhooks.private),
+        )  # fmt: skip
+        rest = rest_app(self.doors, answers, more=self.pushing.endpoints, beside=graphql_routes(self.doors, answers))
+        guarded = with_sign_in(rest, self.doors) if host is None else SessionGuard(rest, configuration.signin)
+        counted = process.metrics.answered
+        self._application = Entities(MetricsDoor(guarded, self.doors, content_type=CONTENT_TYPE, answered=counted))
+        if host is not None:
+            host.take_in(self, process)
+
+    def take_in(self, entity: WebApplication, process: NodeProcess) -> None:
+        """Answer for an entity under its path, to its own people and to those here who have roles there."""
+        home, desk = process.assembly.home, self.doors.desk
+        url = f"{self.url}{path_of(home)}"
+        entering = Entity(slug=home.member.slug, name=home.member.name, url=url)
+        desk.staff.take_in(entering, process.assembly.desk.staff, host=self.firm)
+        self._application.mount(home.member.slug, entity)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        speak_for(self.firm)
+        application: ASGIApp = self._application
+        await application(scope, receive, send)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interfirm.api.rest.contracts import WHEN
 from interfirm.api.rest.endpoints import Asked, Endpoint, Parameter, Reply, Returned
@@ -54,6 +54,16 @@ async def _ready(door: Door, asked: Asked) -> Reply:
     return Reply(200, {"status": "ready"})
 
 
+async def _entities(door: Door, asked: Asked) -> Reply:
+    return Reply(200, await _told(door, asked, "entities.list"))
+
+
+async def _told(door: Door, asked: Asked, name: str) -> dict[str, Any]:
+    found = await door.port.ask(asked.caller, name, {})
+    assert isinstance(found, dict), "no flow is started here"
+    return found
+
+
 _TEMPLATE = closed({
     "name": text(), "package": text(), "create": {"type": "boolean"}, "about": text(), "fields": _TEXTS,
     "choices": _TEXTS,
@@ -64,6 +74,9 @@ _CALLER = closed({
 })  # fmt: skip
 _DOCUMENT: Schema = text("^[0-9a-f]{64}$", chars_max=64, about="The SHA-256 of a file that was put before.")
 _ARGUMENTS: Schema = {"type": "object", "properties": {"document": _DOCUMENT, **WHEN}, "additionalProperties": True}
+_ENTITIES = closed({"entities": {
+    "type": "array", "items": closed({"slug": text(), "name": text(), "url": text()}),
+}})  # fmt: skip
 _STATUS = closed({"status": text()})
 OPERATION = Endpoint(
     name="operations", method="POST", path="/v1/operations/{name}", about="Ask for a business operation by name.",
@@ -80,6 +93,11 @@ ENDPOINTS = (
         name="templates", method="GET", path="/v1/templates", about="List the templates that the caller may see.",
         tag="node", handle=_templates,
         returned={200: Returned("All.", closed({"templates": {"type": "array", "items": _TEMPLATE}}))},
+    ),
+    Endpoint(
+        name="entities", method="GET", path="/v1/entities",
+        about="List the firms of the group that this node runs and the caller may enter, and where their doors are.",
+        tag="node", handle=_entities, returned={200: Returned("All.", _ENTITIES)},
     ),
     Endpoint(
         name="health", method="GET", path="/health", about="Say that the process is alive.", tag="node",

@@ -62,7 +62,8 @@ def _dispatch(door: Door, methods: Mapping[str, Endpoint | str]) -> Callable[[Re
 
 async def _openapi(door: Door, asked: Asked) -> Reply:
     templates, operations = door.port.templates(asked.caller), door.port.operations(asked.caller)
-    return Reply(200, document(door.fixed, templates, operations, title="interfirm node"))
+    root = asked.request.scope.get("root_path", "")
+    return Reply(200, document(door.fixed, templates, operations, title="interfirm node", server=root or "/"))
 
 
 OPENAPI = Endpoint(
@@ -89,18 +90,27 @@ def _problem(refusal: Refusal) -> Response:
 _HANDLERS = {404: _no_path, 405: _no_method}
 
 
+_PLACES = ("location", "content-location")
+"""Headers that name a path of this application."""
+
+
 class _Headers:
-    """Gives every answer the security headers."""
+    """Gives every answer the security headers, and paths of the application those that they have from outside."""
 
     def __init__(self, application: ASGIApp) -> None:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        root = scope.get("root_path", "")
+
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                for name in _PLACES if root else ():
+                    if headers.get(name, "").startswith("/"):
+                        headers[name] = root + headers[name]
             await send(message)
 
         await self._application(scope, receive, secured)

@@ -36,8 +36,9 @@ def document(
     operations: Sequence[ShownOperation],
     *,
     title: str,
+    server: str = "/",
 ) -> dict[str, Any]:
-    """The document with these endpoints, and those of the templates and operations."""
+    """The document with these endpoints, and those of the templates and operations; `server` is what all is under."""
     schemas = Schemas()
     schemas.components |= {"Problem": problem_schema(), "Change": CHANGE, **flow_schemas()}
     every = [*endpoints]
@@ -51,7 +52,7 @@ def document(
         "openapi": "3.1.0",
         "info": {"title": title, "version": version("interfirm"), "description": _INTRODUCTION,
                  "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": server}],
         "security": [{"token": []}],
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in every)],
         "paths": paths,

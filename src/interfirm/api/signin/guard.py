@@ -10,6 +10,7 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from interfirm.api.entities import path_within
 from interfirm.api.signin import cookies
 from interfirm.api.signin.answers import refused
 from interfirm.api.signin.settings import SigninSettings
@@ -49,7 +50,7 @@ class SessionGuard:
         socket = scope["type"] == "websocket"
         if not socket and scope["method"] in SAFE:
             return
-        if not socket and scope["method"] == "POST" and scope["path"] in WITHOUT_SESSION:
+        if not socket and scope["method"] == "POST" and path_within(scope) in WITHOUT_SESSION:
             self._check_origin(headers, needed=False)
             return
         text = cookies.read("session", headers, self._settings)

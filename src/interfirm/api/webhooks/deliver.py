@@ -16,7 +16,6 @@ from interfirm.api.webhooks.signing import signed_headers
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
 from interfirm.base.vrf import VrfKey
-from interfirm.node.access.people import caller_of
 from interfirm.node.vault.vault import Vault
 from interfirm.node.webhooks import Hook, find_hook, hooks, put_hook, secret_of
 
@@ -92,8 +91,7 @@ class Deliverer:
 
     async def _delivered(self, hook: Hook) -> int:
         """Deliver the next page; the number of the last change that needs no more."""
-        with self._vault.read() as turn:
-            caller = caller_of(turn, hook.person, door="token", scopes=hook.scopes)
+        caller = self._port.known(hook.person, hook.scopes)
         page = await self._port.ask(caller, "changes.list", {"after": hook.after, "limit": _PAGE})
         assert isinstance(page, dict)
         for change in page["changes"]:

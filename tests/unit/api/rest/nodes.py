@@ -85,6 +85,7 @@ class FirmNode:
         )  # fmt: skip
         self.assembly = SimpleNamespace(desk=self.desk, vault=firm.vault)
         self.storage = SimpleNamespace(failure=None)
+        self.hosted: list[Any] = []
         self.clock = SimpleNamespace(now_ms=firm.clock_ms)
         self.refused: list[Refused] = []
         release = firm.loop._release
