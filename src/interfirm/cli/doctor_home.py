@@ -19,6 +19,7 @@ from interfirm.runtime import supervise
 from interfirm.runtime.asking import Asker
 from interfirm.runtime.configuration import read_configuration
 from interfirm.runtime.databases import vault_place
+from interfirm.runtime.group import entities_of, hosts
 from interfirm.runtime.layout import Home, NetworkLayout
 from interfirm.runtime.tls import certificate_until_s, check_own_certificate, tls_identity
 from interfirm.runtime.watching import read_secret
@@ -37,19 +38,19 @@ def look_at(layout: NetworkLayout, home: Home, at_ms: int) -> Iterator[Finding]:
     """Everything about a home."""
     slug = home.member.slug
     firm = slug != layout.notary.member.slug
-    runs = supervise.running(home) is not None
+    runs, host = supervise.running(home) is not None, hosts(layout).get(slug, "")
     yield finding_of(f"keys of {slug}", partial(_keys, layout, home, at_ms))
     yield _certificate(home, at_ms)
     yield _disk(f"disk of {slug}", home.folder)
     if firm:
-        yield finding_of(f"configuration of {slug}", partial(_configuration, home))
-    yield finding_of(f"ports of {slug}", partial(_ports, home, firm=firm, runs=runs))
+        yield finding_of(f"configuration of {slug}", partial(_configuration, layout, home))
+    yield finding_of(f"ports of {slug}", partial(_ports, home, firm=firm and not host, runs=runs))
     if firm:
         yield finding_of(f"vault of {slug}", partial(_vault, home))
     if not runs:
         yield Finding(f"node of {slug}", ok=True, found="down; `interfirm network up` starts it")
         return
-    yield finding_of(f"node of {slug}", partial(_answers, home))
+    yield finding_of(f"node of {slug}", partial(_answers, home, host))
     if firm:
         yield finding_of(f"clock of {slug}", partial(_clock, home))
         yield finding_of(f"audit log of {slug}", partial(_audit, home))
@@ -84,15 +85,17 @@ def _disk(what: str, folder: Path) -> Finding:
     return Finding(what, ok=enough, found=f"{free // 1024**2} MiB free", do=do)
 
 
-def _configuration(home: Home) -> str:
+def _configuration(layout: NetworkLayout, home: Home) -> str:
     found = read_configuration(home.configuration_path)
+    entities = entities_of(layout, home)
     files = (found.notify.smtp_password_file, found.notify.webhook_secret_file, found.telemetry.header_file)
     for path in filter(None, files):
         read_secret(path)
     for path in filter(None, (found.api.certificate, found.api.key)):
         check(Path(path).is_file(), "configuration.file", "a file that is named is not there", path=path)
     ways = [name for name, there in (("mail", found.notify.mail_to), ("webhook", found.notify.webhook_url)) if there]
-    return f"in order; notices by {' and '.join(ways) or 'nothing'}"
+    runs = f"; runs {', '.join(each.member.slug for each in entities)} too" if entities else ""
+    return f"in order; notices by {' and '.join(ways) or 'nothing'}{runs}"
 
 
 def _ports(home: Home, *, firm: bool, runs: bool) -> str:
@@ -141,14 +144,23 @@ def _vault(home: Home) -> str:
     return "nothing damaged" if whole else f"{found} tables; too large to be read whole here"
 
 
-def _answers(home: Home) -> str:
+def _answers(home: Home, host: str) -> str:
+    within = supervise.host_of(home)
+    check(
+        within == host,
+        "group.changed",
+        "it does not run with the host that `[group]` says",
+        runs_with=within,
+        host=host,
+    )
     status = Asker(home.control_path).call("status", {})
     if refused := status.get("refuses"):
         raise Refusal(refused["code"], refused["reason"], **refused["values"])
     failing = {name: task["reason"] for name, task in status["tasks"].items() if task["waits"]}
     check(not failing, "node.task", "some work of the node has failed; its log says why", tasks=failing)
     paused = status.get("paused")
-    return "answers" if not paused else f"answers; paused: {paused['reason']}"
+    told = "answers" if not within else f"answers, in the process of {within}"
+    return told if not paused else f"{told}; paused: {paused['reason']}"
 
 
 def _clock(home: Home) -> str:

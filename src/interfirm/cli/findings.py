@@ -14,6 +14,7 @@ _REMEDIES: dict[str, str] = {
     "certificate": "put back the certificate that belongs to these keys, or have the authority certify it again",
     "clock": "set the machine's clock by NTP",
     "configuration": "correct the setting in node.toml, or the variable INTERFIRM_...; then start the node again",
+    "group": "start the host again, and an entity that left the group by itself",
     "keystore": "put back the key store and its passphrase from a backup of the same day",
     "node": "look at the last lines of its log.jsonl, then start it again: nothing is lost",
     "notary": "`interfirm notary status`; have whoever runs it start it",

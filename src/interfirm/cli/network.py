@@ -16,7 +16,7 @@ from interfirm.cli import session
 from interfirm.node.vault.places import DatabaseUrl
 from interfirm.runtime import databases, notaries, postgresql, supervise
 from interfirm.runtime.asking import Asker
-from interfirm.runtime.configuration import read_configuration, url_of
+from interfirm.runtime.group import url_at
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 from interfirm.runtime.modules import find_modules
 
@@ -135,7 +135,8 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
 @app.command()
 def status() -> None:
     """Show every process: running or not, connections, height."""
-    found = [_status(home) for home in session.layout().homes()]
+    layout = session.layout()
+    found = [_status(layout, home) for home in layout.homes()]
     session.show(
         {"processes": found},
         lambda d: session.table_of(
@@ -150,11 +151,11 @@ def status() -> None:
     )
 
 
-def _status(home: Home) -> dict[str, Any]:
+def _status(layout: NetworkLayout, home: Home) -> dict[str, Any]:
     member = home.member
     found: dict[str, Any] = {
         "name": member.name, "pid": supervise.running(home), "address": f"{member.host}:{member.port}", "now": "",
-        "connected": [], "url": url_of(read_configuration(home.configuration_path).api),
+        "connected": [], "url": url_at(layout, home),
     }  # fmt: skip
     if found["pid"]:
         told = Asker(home.control_path).call("status", {})
@@ -300,6 +301,34 @@ def tell_members(layout: NetworkLayout) -> list[str]:
                 if refusal.code != "node.not-running":
                     raise
     return told
+
+
+@node_app.command()
+def start() -> None:
+    """Start one firm's node, and with it those of its group that it hosts."""
+    layout = session.layout()
+    home = layout.firm(session.options.firm)
+    supervise.start(layout, [home], told=_told)
+    session.show({"firm": home.member.slug}, lambda d: f"{home.member.name} runs")
+
+
+@node_app.command()
+def stop() -> None:
+    """Stop one firm's node, and with it those of its group that it hosts; nothing is lost."""
+    stopped = supervise.stop([session.layout().firm(session.options.firm)])
+    session.show({"stopped": stopped}, lambda d: f"stopped: {', '.join(d['stopped']) or 'it did not run'}")
+
+
+@node_app.command()
+def entities() -> None:
+    """List the firms of the group whose nodes this one's process runs, and where their doors are."""
+    session.show(
+        session.ask("entities.list"),
+        lambda data: session.table_of(
+            "Entities", ["Firm", "Name", "Interfaces"], [[e["slug"], e["name"], e["url"]] for e in data["entities"]],
+            empty="this node runs no other firm's; `[group]` of its node.toml names those that it is to run",
+        ),
+    )  # fmt: skip
 
 
 @node_app.command("run")

@@ -9,10 +9,14 @@ import typer
 
 from interfirm.base.time import Instant
 from interfirm.cli import session
+from interfirm.node.access.types import EVERYWHERE, placed
 
 app = typer.Typer(help="Who may use the node: people, roles, tokens, the audit log.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The person's or program's name: anna, erp.")]
-RoleNames = Annotated[list[str] | None, typer.Option("--role", help="A role; once for each.")]
+RoleNames = Annotated[
+    list[str] | None,
+    typer.Option("--role", help="A role, or role@entity for one of the group, role@* for all; once for each."),
+]
 Variables = Annotated[
     list[str] | None, typer.Option("--variable", help="name=value, which rules about rows know as $name.")
 ]
@@ -21,14 +25,23 @@ Variables = Annotated[
 @app.command("list")
 def list_people() -> None:
     """List everybody who may sign in."""
-    session.show(
-        session.ask("access.people"),
-        lambda data: session.table_of(
-            "People", ["Name", "Roles", "Active"],
-            [[p["name"], ", ".join(p["roles"]), "yes" if p["active"] else "no"] for p in data["people"]],
-            empty="nobody yet; `interfirm people add anna --role administrator` adds the first",
-        ),
-    )  # fmt: skip
+    session.show(session.ask("access.people"), _people)
+
+
+def _people(data: dict[str, Any]) -> Any:
+    entities = sorted({placed(role)[1] for person in data["people"] for role in person["roles"]} - {""})
+    rows = [
+        [person["name"], _roles_at("", person), "yes" if person["active"] else "no",
+         *(_roles_at(entity, person) for entity in entities)]
+        for person in data["people"]
+    ]  # fmt: skip
+    columns = ["Name", "Roles", "Active", *(f"At {'all' if each == EVERYWHERE else each}" for each in entities)]
+    empty = "nobody yet; `interfirm people add anna --role administrator` adds the first"
+    return session.table_of("People", columns, rows, empty=empty)
+
+
+def _roles_at(entity: str, person: dict[str, Any]) -> str:
+    return ", ".join(role for role, where in map(placed, person["roles"]) if where == entity)
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from interfirm.base.values import Value
 from interfirm.runtime.asking import Asker
-from interfirm.runtime.configuration import read_configuration, url_of
+from interfirm.runtime.group import url_at
 from interfirm.runtime.layout import NetworkLayout
 
 PERSON = "demo"
@@ -28,6 +28,6 @@ def open_doors(layout: NetworkLayout) -> list[OpenDoor]:
         asker.call("access.person-put", {"name": PERSON, "roles": list(ROLES)})
         made = asker.call("access.token-new", {"person": PERSON, "note": "to try the interfaces"})
         found.append(
-            OpenDoor(firm=member.slug, url=url_of(read_configuration(home.configuration_path).api), token=made["token"])
+            OpenDoor(firm=member.slug, url=url_at(layout, home), token=made["token"])
         )
     return found

@@ -19,13 +19,12 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
 from interfirm.node import kept
 from interfirm.node.access.roles import ROLES
-from interfirm.node.access.types import OWNER_ROLE, Caller, Door, Role
+from interfirm.node.access.types import EVERYWHERE, OWNER_ROLE, Caller, Door, Role, placed
 from interfirm.node.vault.turn import Turn
 
 PEOPLE, KEPT_ROLES, TOKENS = "people", "roles", "tokens"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,78}[a-z0-9])?")
 _TOKEN = re.compile(r"ift_([0-9a-f]{16})_([0-9a-f]{64})")
-EVERYWHERE = "*"
 _ROLE = re.compile(r"[a-z0-9](?:[a-z0-9._+-]{0,78}[a-z0-9])?")
 _ENTITY = re.compile(r"[a-z0-9-]{1,80}|\*")
 _UNKNOWN = ("access.unknown-caller", "who asks is not known here, or not any more")
@@ -106,12 +105,6 @@ def role_of(turn: Turn, name: str) -> Role:
 def find_role(turn: Turn, name: str) -> Role | None:
     """The role of this name, if there is one."""
     return kept.get(turn, KEPT_ROLES, name.encode(), Role) or next((role for role in ROLES if role.name == name), None)
-
-
-def placed(role: str) -> tuple[str, str]:
-    """A person's role as (its name, where it holds): an entity, `*` for all of the group, empty where it is kept."""
-    name, _, where = role.partition("@")
-    return name, where
 
 
 def held(turn: Turn, person: Person, *, where: tuple[str, ...]) -> tuple[str, ...]:

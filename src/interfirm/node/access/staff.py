@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.node.access import people
-from interfirm.node.access.people import EVERYWHERE, Person, placed
-from interfirm.node.access.types import Caller, Door
+from interfirm.node.access.people import Person
+from interfirm.node.access.types import EVERYWHERE, Caller, Door, placed
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.vault import Vault
 

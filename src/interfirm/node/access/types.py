@@ -48,6 +48,15 @@ class Role(Value, frozen=True):
     rules: tuple[Rule, ...]
 
 
+EVERYWHERE = "*"
+
+
+def placed(role: str) -> tuple[str, str]:
+    """A person's role as (its name, where it holds): an entity, `*` for all of the group, empty where it is kept."""
+    name, _, where = role.partition("@")
+    return name, where
+
+
 OWNER_ROLE = "owner"
 OWNER = Caller(name="owner", roles=(OWNER_ROLE,), door="control")
 """The user who runs the node, and may open its control socket: may all that the node can do."""
