@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Protocol
 
+from interfirm.base.errors import Refusal
 from interfirm.base.values import Value
 from interfirm.contracts.packages import TemplateCode
 from interfirm.node.access.types import Caller
@@ -48,6 +49,13 @@ class NodePort(Protocol):
 
     def known(self, name: str, scopes: tuple[str, ...] | None) -> Caller:
         """Somebody for whom the node does something, with the roles of now; Refusal `access.unknown-caller`."""
+
+    def watch(self, headers: Mapping[str, str], ended: Callable[[Refusal], None]) -> Callable[[], None]:
+        """Tell once when who shows these headers is not any more who they are now, until what is given back is called.
+
+        Told with `access.expired`, `access.revoked`, `access.signed-out`, `access.left` or `access.changed`: then
+        streams end. Refusal `access.unknown-caller` where nobody is known by them already.
+        """
 
     async def ask(self, caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any] | Parts:
         """Carry an operation out, or start its flow; Refusal `access.*` where the caller may not, and the desk's own.

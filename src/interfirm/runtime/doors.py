@@ -16,9 +16,12 @@ from interfirm.contracts.packages import TemplateCode
 from interfirm.node.access.machine import Permission
 from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.node.access.people import caller_of_token
+from interfirm.node.access.standing import session_key, token_key
 from interfirm.node.access.types import Caller
 from interfirm.node.reading import Reading
+from interfirm.node.vault.blobs import Key
 from interfirm.node.vault.turn import Turn
+from interfirm.runtime.standings import Standings
 
 if TYPE_CHECKING:
     from interfirm.runtime.node_process import NodeProcess
@@ -53,6 +56,8 @@ class Doors:
         self.desk = process.assembly.desk
         self._vault = process.assembly.vault
         self.signin = SignIn(self._vault, settings, oidc=oidc, now_ms=self.now_ms, random=self.desk.services.random)
+        vaults = (self._vault, *(() if host is None else (host._vault,)))
+        self._standings = Standings(vaults, self.caller, self._shown, now_ms=self.now_ms)
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """See NodePort."""
@@ -75,6 +80,19 @@ class Doors:
         """See NodePort."""
         with self._vault.read() as turn:
             return self.desk.staff.caller(turn, name, door="token", scopes=scopes)
+
+    def watch(self, headers: Mapping[str, str], ended: Callable[[Refusal], None]) -> Callable[[], None]:
+        """See NodePort."""
+        return self._standings.watch(headers, ended)
+
+    def _shown(self, headers: Mapping[str, str]) -> Key:
+        """Where that lies which somebody shows."""
+        given = headers.get("authorization")
+        if given is None:
+            doors = (self,) if self._host is None else (self, self._host)
+            texts = [cookies.read("session", headers, each.signin.settings) for each in doors]
+            return session_key(next(filter(None, texts), ""))
+        return token_key(given[len(_BEARER) :].strip())
 
     async def ask(self, caller: Caller, name: str, arguments: dict[str, Any]) -> dict[str, Any] | Parts:
         """See NodePort."""

@@ -2,15 +2,15 @@
 
 A stream is its query, answered again for what came after its cursor whenever a commit brought contracts of its
 template; while nothing changes, nothing is asked of the database. Who follows is asked anew before every answer, so a
-role that is taken away or a token that ends is felt at once. A client that reconnects with its last cursor misses
-nothing and sees nothing twice.
+role that is taken away is felt at once; when a token or session ends, or its person leaves or has other roles, the
+socket is closed with the reason. A client that reconnects with its last cursor misses nothing and sees nothing twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from interfirm.api.graphql.rounds import Round
 from interfirm.api.rest.reading import json_of
 from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
+from interfirm.node.access.standing import CHANGED
 from interfirm.node.access.types import Caller
 
 PROTOCOL = "graphql-transport-ws"
@@ -55,6 +56,12 @@ class Streams:
             return
         except Closing as closing:
             await _close(socket, closing.code, closing.reason)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if talk.ended is None or task is None or task.uncancel():
+                raise
+            code = FORBIDDEN if talk.ended.code == CHANGED.code else UNAUTHORISED
+            await _close(socket, code, f"{talk.ended.code}: {talk.ended.message}")
         except Exception:
             _log.exception("graphql.fault")
             await _close(socket, FAILED, FAULT.message)
@@ -109,9 +116,14 @@ class Talk:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._headers: dict[str, str] = {}
         self._ready = False
+        self._stop: Callable[[], None] | None = None
+        self._listening: asyncio.Task[Any] | None = None
+        self.ended: Refusal | None = None
+        """Why the client is not any more who it was."""
 
     async def run(self) -> None:
-        """Hear messages until the client leaves."""
+        """Hear messages until the client leaves; cancelled when it is not any more who it was."""
+        self._listening = asyncio.current_task()
         while True:
             try:
                 async with asyncio.timeout(None if self._ready else INIT_MS_MAX / 1000):
@@ -124,6 +136,8 @@ class Talk:
 
     async def end(self) -> None:
         """Stop everything that the client followed."""
+        if self._stop is not None:
+            self._stop()
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -157,10 +171,17 @@ class Talk:
         try:
             if self._caller().door == "session":
                 self._check_origin()
+            self._stop = self._executor.port.watch(self._headers, self._end)
         except Refusal as refusal:
             raise Closing(FORBIDDEN, "Forbidden") from refusal
         self._ready = True
         await self._send({"type": "connection_ack"})
+
+    def _end(self, refusal: Refusal) -> None:
+        """What the client showed holds no longer, or other roles do."""
+        self.ended = refusal
+        if self._listening is not None:
+            self._listening.cancel()
 
     def _caller(self) -> Caller:
         return self._executor.port.caller(self._headers)

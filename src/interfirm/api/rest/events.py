@@ -51,7 +51,7 @@ class Streams:
         """`GET /v1/events`."""
         return Endpoint(
             name="events", method="GET", path="/v1/events", tag="events", handle=self._follow, parameters=_AFTER,
-            about="Follow what contracts do, as server-sent events; each `data` is a `Change`.",
+            about="Follow what contracts do, as server-sent events: `change`, and `end` with the reason.",
             returned={200: Returned("Events named `change`, with their numbers as `id`.", media_type=STREAM)},
         )  # fmt: skip
 
@@ -65,9 +65,12 @@ class Streams:
 
     async def _events(self, door: Door, asked: Asked, after: int) -> AsyncIterator[bytes]:
         self._open += 1
+        ending = _Ending()
+        stop = door.port.watch(asked.request.headers, ending.end)
         try:
             yield b"retry: 2000\n\n"
             while True:
+                ending.check()
                 moved = self._feed.next()
                 page = await _page(door, _again(door, asked), after)
                 for part in _written(page, after):
@@ -77,12 +80,32 @@ class Streams:
                     continue
                 if asked.query.get("follow") is False:
                     return
-                async for beat in _until(moved):
+                async for beat in _until(moved, ending.ended):
                     yield beat
         except Refusal as refusal:
             _log.info("http.stream-ended", caller=asked.caller.name, code=refusal.code)
+            yield b"event: end\ndata: %s\n\n" % msgspec.json.encode(refusal.as_plain())
         finally:
+            stop()
             self._open -= 1
+
+
+class _Ending:
+    """Whether a stream's caller still is who they were."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self._refusal: Refusal | None = None
+
+    def end(self, refusal: Refusal) -> None:
+        """They are not."""
+        self._refusal = refusal
+        self.ended.set()
+
+    def check(self) -> None:
+        """Raise why they are not."""
+        if self._refusal is not None:
+            raise self._refusal
 
 
 def _again(door: Door, asked: Asked) -> Caller:
@@ -107,12 +130,12 @@ def _written(page: dict[str, Any], after: int) -> list[bytes]:
     return found
 
 
-async def _until(moved: asyncio.Event) -> AsyncIterator[bytes]:
-    """Wait until something moved, with a heartbeat meanwhile; the database is not asked."""
-    while True:
-        try:
-            async with asyncio.timeout(HEARTBEAT_S):
-                await moved.wait()
-                return
-        except TimeoutError:
+async def _until(*events: asyncio.Event) -> AsyncIterator[bytes]:
+    """Wait until one of these has happened, with a heartbeat meanwhile; the database is not asked."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        while not (await asyncio.wait(waits, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED))[0]:
             yield b":\n\n"
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -70,13 +70,13 @@ def opened(
         id=random(8).hex(), person=person, means=means, address=client.address[:64], agent=client.agent[:200],
         created_ms=now_ms, used_ms=now_ms,
     )  # fmt: skip
-    kept.put(turn, SPACE, _key(text), session)
+    kept.put(turn, SPACE, key_of(text), session)
     return session, text
 
 
 def session_of(turn: Turn, text: str, *, now_ms: int) -> Session:
     """The session of this text; Refusal `access.unknown-caller`, the same for every reason."""
-    found = kept.get(turn, SPACE, _key(text), Session) if _TEXT.fullmatch(text) else None
+    found = kept.get(turn, SPACE, key_of(text), Session) if _TEXT.fullmatch(text) else None
     if found is None or found.ends_ms <= now_ms:
         raise Refusal(*_UNKNOWN)
     return found
@@ -89,7 +89,7 @@ def caller_of_session(turn: Turn, text: str, *, now_ms: int) -> Caller:
 
 def touch(turn: Turn, text: str, *, now_ms: int) -> None:
     """Keep that a session was used now."""
-    kept.put(turn, SPACE, _key(text), session_of(turn, text, now_ms=now_ms).replace(used_ms=now_ms))
+    kept.put(turn, SPACE, key_of(text), session_of(turn, text, now_ms=now_ms).replace(used_ms=now_ms))
 
 
 def sweep(turn: Turn, *, now_ms: int) -> list[Session]:
@@ -121,7 +121,7 @@ def end(turn: Turn, name: str, *, person: str | None = None) -> Session:
 
 def end_text(turn: Turn, text: str) -> None:
     """End the session of this text; one that is not there is no trouble."""
-    turn.blob_delete(SPACE, _key(text))
+    turn.blob_delete(SPACE, key_of(text))
 
 
 def end_all(turn: Turn, person: str, *, but: str = "") -> int:
@@ -143,6 +143,7 @@ def check_csrf(text: str, given: str) -> None:
     check(right, "access.csrf", "a session changes things only with its X-CSRF-Token")
 
 
-def _key(text: str) -> bytes:
+def key_of(text: str) -> bytes:
+    """Where a session lies, by its text."""
     # 256 random bits need no slow hash
     return hashlib.sha256(text.encode()).digest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -11,6 +12,8 @@ from interfirm.node.vault.tables import blobs, privates
 from interfirm.node.vault.types import PrivateValue
 from interfirm.node.vault.work import VaultWork
 
+Key: TypeAlias = tuple[str, bytes]
+"""A space and a key in it."""
 _b = blobs.c
 _PUT = put(blobs)
 _THIS = (_b.space == sa.bindparam("of"), _b.key == sa.bindparam("at"))
@@ -41,6 +44,7 @@ class Blobs(VaultWork):
 
     def blob_put(self, space: str, key: bytes, value: bytes) -> None:
         """Keep a value, in place of an earlier one."""
+        self.touch(space, key)
         self.write(_PUT, {"space": space, "key": key, "value": value})
 
     def blobs_put(self, space: str, items: Iterable[tuple[bytes, bytes]]) -> None:
@@ -54,6 +58,7 @@ class Blobs(VaultWork):
 
     def blob_delete(self, space: str, key: bytes) -> None:
         """Forget a value; one that is not there is no trouble."""
+        self.touch(space, key)
         self.write(_DELETE, {"of": space, "at": key})
 
     def blobs_delete_through(self, space: str, key: bytes) -> None:

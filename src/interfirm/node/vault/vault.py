@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
 import sqlalchemy as sa
 
 from interfirm.node.vault.attachments import Attachments
+from interfirm.node.vault.blobs import Key
 from interfirm.node.vault.database import VaultDatabase, told
 from interfirm.node.vault.migrations import migrate
 from interfirm.node.vault.places import DatabaseUrl, VaultPlace, beside, check_driver
@@ -20,6 +21,7 @@ from interfirm.node.vault.template_tables import Engine, TemplateTables
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.work import Shared
 
+Touched = Callable[[frozenset[Key]], None]
 _LAST_TRANSACTION = sa.select(sa.func.coalesce(sa.func.max(transactions.c.number), 0))
 _LAST_CONTRACT = sa.select(sa.func.coalesce(sa.func.max(contracts.c.number), 0))
 
@@ -34,8 +36,9 @@ class Vault:
         self._engine = engine
         self._turning = False
         self._erased = False
+        self._watchers: list[tuple[frozenset[str], Touched]] = []
         self._shared = Shared(
-            database=database, tables=TemplateTables(), lists={}, numbers=Numbers()
+            database=database, tables=TemplateTables(), lists={}, numbers=Numbers(), watched=set()
         )  # fmt: skip
 
     @classmethod
@@ -86,11 +89,35 @@ class Vault:
                 yield turn
                 if turn.failure is not None:
                     raise turn.failure
+            self._tell(turn.touched)
             self._erased |= turn.erased
             if self._erased:
                 self._erased = not self._database.clear_log()
         finally:
             self._turning = False
+
+    def watch(self, spaces: Collection[str], touched: Touched) -> Callable[[], None]:
+        """Tell after each commit under which keys of these spaces it put or deleted single values.
+
+        Until what is given back is called. It is told in the thread of the turn, before that ends: look at the vault
+        later.
+        """
+        watcher = frozenset(spaces), touched
+        self._watchers.append(watcher)
+        self._shared.watched.update(spaces)
+
+        def end() -> None:
+            self._watchers.remove(watcher)
+            self._shared.watched.clear()
+            self._shared.watched.update(*(each for each, _ in self._watchers))
+
+        return end
+
+    def _tell(self, keys: Collection[Key]) -> None:
+        for spaces, touched in list(self._watchers) if keys else ():
+            wanted = frozenset(key for key in keys if key[0] in spaces)
+            if wanted:
+                touched(wanted)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Turn]:

@@ -19,6 +19,8 @@ class Shared(Value, frozen=True):
     lists: dict[object, Prepared]
     """List statements by their shape."""
     numbers: Numbers
+    watched: set[str] = set()
+    """Spaces of which somebody wants to know what is written (see Vault.watch)."""
 
 
 class VaultWork(Work):
@@ -28,9 +30,17 @@ class VaultWork(Work):
         super().__init__(driver, shared.database, writable=writable)
         self.tables = shared.tables
         self.numbers = shared.numbers
+        self._watched = shared.watched
+        self.touched: set[tuple[str, bytes]] = set()
+        """What was written of watched spaces."""
         self._lists = shared.lists
         self.erased = False
         """Something was erased for good: its traces must leave the log, too."""
+
+    def touch(self, space: str, key: bytes) -> None:
+        """Something is written under a key."""
+        if space in self._watched:
+            self.touched.add((space, key))
 
     def kept(self, shape: object, make: Callable[[], Statement]) -> Prepared:
         """The statement of this shape; made once. Users choose the shapes, so that only so many are kept."""

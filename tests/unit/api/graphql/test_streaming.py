@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from tests.unit.api.graphql.doors import ALL, GraphNode, graph_nodes
+from tests.unit.api.rest.endings import ENDINGS, LIFE_MS, by_token
 from tests.unit.node.vault.samples import bytes32, contract
 
-from interfirm.base.limits import LIMITS
+from interfirm.base.limits import LIMITS, Limits
 from interfirm.base.money import Money
 from interfirm.contracts.language import Party
 from interfirm.node.access import people
@@ -72,6 +73,12 @@ class Socket:
         assert message["type"] == "next", message
         found = message["payload"]["data"]["cash_Cash_stream"]
         return [row["amount"]["amount"] for row in found["rows"]], found["cursor"]
+
+    async def closed(self) -> dict[str, Any]:
+        """How the node closes the socket, after what it still sends."""
+        while (event := await self.got())["type"] != "websocket.close":
+            pass
+        return event
 
     async def leave(self) -> None:
         await self._sent.put({"type": "websocket.disconnect", "code": 1000})
@@ -173,10 +180,63 @@ def test_a_role_that_is_taken_away_ends_the_stream(node: GraphNode) -> None:
         await socket.batch()
         with node.node.firm.vault.turn() as turn:
             people.put_role(turn, READER.replace(rules=(Rule("invoices.Invoice", read=True),)))
-        add(node, 50)
-        message = await socket.message()
-        assert message["type"] == "error"
-        assert message["payload"][0]["extensions"]["code"] == "graphql.invalid"
+        closed = await socket.closed()
+        assert (closed["code"], closed["reason"].partition(":")[0]) == (4403, "access.changed")
+        await socket.task
+
+    run(talk)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_stream_is_closed_with_the_reason_when(node: GraphNode, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, end, code = ENDINGS[ending]
+    monkeypatch.setattr("interfirm.runtime.standings.LOOK_S", 0.01)
+    monkeypatch.setattr("interfirm.node.access.sessions.LIMITS", Limits(session_idle_ms_max=LIFE_MS))
+
+    async def talk() -> None:
+        socket = await Socket(node, begin(node.node)).open()
+        await socket.follow()
+        await socket.batch()
+        end(node.node)
+        closed = await socket.closed()
+        assert closed["code"] == (4403 if code == "access.changed" else 4401)
+        assert closed["reason"].partition(":")[0] == code
+        await socket.task
+        assert node.port.told == []
+
+    run(talk)
+
+
+def test_who_stays_who_they_were_follows_on_whatever_happens_to_others(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = await Socket(node, headers(node)).open()
+        await socket.follow()
+        await socket.batch()
+        for begin, end, _ in (ENDINGS["a person leaves"], ENDINGS["a session is ended"]):
+            begin(node.node)
+            end(node.node)
+        add(node, 7)
+        assert (await socket.batch())[0] == ["7.00"]
+        await socket.leave()
+
+    run(talk)
+
+
+def test_a_token_is_not_looked_at_while_nothing_is_written_about_it(
+    node: GraphNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interfirm.runtime.standings.LOOK_S", 0.001)
+    looked = []
+    monkeypatch.setattr("interfirm.runtime.standings.Standings._judge", lambda *given: looked.append(given))
+
+    async def talk() -> None:
+        socket = await Socket(node, by_token(node.node)).open()
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+        assert looked == []
+        node.client("somebody", ALL)
+        await asyncio.sleep(0)
+        assert looked == []
         await socket.leave()
 
     run(talk)

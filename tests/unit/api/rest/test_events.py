@@ -13,9 +13,9 @@ import pytest
 from interfirm.api.rest import events
 from interfirm.base.limits import Limits
 from interfirm.node import changes
-from interfirm.node.access import people
 from interfirm.node.access.types import Role, Rule
 
+from .endings import ENDINGS, LIFE_MS
 from .nodes import Client, FirmNode, cash, made, nodes
 
 PATH = "/v1/contracts/cash.Cash"
@@ -174,21 +174,25 @@ def test_while_nothing_happens_the_database_is_not_asked(
     asyncio.run(idle())
 
 
-def test_a_stream_ends_with_its_token(node: FirmNode, follower: Client) -> None:
-    async def both() -> bool:
-        stream = Stream(follower)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_stream_ends_with_the_reason_when(node: FirmNode, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, end, code = ENDINGS[ending]
+    monkeypatch.setattr("interfirm.runtime.standings.LOOK_S", 0.01)
+    monkeypatch.setattr("interfirm.node.access.sessions.LIMITS", Limits(session_idle_ms_max=LIFE_MS))
+    client = node.stranger()
+    client.headers = begin(node)
+
+    async def both() -> dict[str, Any]:
+        stream = Stream(client)
         task = asyncio.ensure_future(stream.run())
         await stream.begun()
         await asyncio.sleep(0)
-        with node.firm.vault.turn() as turn:
-            for token in people.tokens(turn):
-                people.revoke_token(turn, token.id, now_ms=node.firm.clock_ms())
-        node.changed()
+        end(node)
         async with asyncio.timeout(60):
             await task
-        return task.done()
+            return await stream.data()
 
-    assert asyncio.run(both())
+    assert asyncio.run(both())["code"] == code
 
 
 def test_the_log_keeps_its_last_entries(node: FirmNode, follower: Client, monkeypatch: pytest.MonkeyPatch) -> None:
