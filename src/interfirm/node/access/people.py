@@ -65,7 +65,7 @@ def put_person(turn: Turn, person: Person) -> None:
             right = _ROLE.fullmatch(role) and role != OWNER_ROLE and _ENTITY.fullmatch(where)
             check(bool(right), "access.role", "a role elsewhere is written role@entity, or role@*", role=each[:100])
         else:
-            role_of(turn, role)
+            role_of(turn, each)
     kept.put(turn, PEOPLE, person.name.encode(), person)
 
 

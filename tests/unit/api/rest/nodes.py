@@ -100,7 +100,7 @@ class FirmNode:
         firm.services.watchers += [changes.note_change, self._recorded]
         self.port = Doors(cast("NodeProcess", self))
         self.pushing = Pushing(self.port, firm.vault, firm.firm.keys.vrf, changes=self.changes)
-        self.app = rest_app(self.port, Answers(firm.vault, firm.clock_ms), more=self.pushing.endpoints)
+        self.app: Any = rest_app(self.port, Answers(firm.vault, firm.clock_ms), more=self.pushing.endpoints)
 
     def changes(self, changed: Changed) -> Callable[[], None]:
         """Tell of every commit that changes contracts (see api.feed)."""
