@@ -114,9 +114,12 @@ class Forms:
 
     def write(self, value: Any) -> Any:
         """JSON of a typed value."""
-        if isinstance(value, language.Party):
+        kind = type(value)
+        if kind in _AS_THEY_ARE:
+            return value
+        if kind is language.Party:
             return self._names.name_of(value.id)
-        writer = _WRITERS.get(type(value))
+        writer = _WRITERS.get(kind)
         if writer is not None:
             return writer(value)
         if isinstance(value, Enum):
@@ -223,6 +226,8 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
         size_bytes=value["size_bytes"], name=value["name"],
     ),
 }  # fmt: skip
+_AS_THEY_ARE = frozenset((str, int, bool, type(None)))
+"""The types that JSON has itself."""
 _WRITERS: dict[Any, Callable[[Any], Any]] = {
     Money: lambda value: {"amount": str(value), "currency": value.currency},
     UnitPrice: lambda value: {"amount": decimal_text(value.value, value.scale), "currency": value.currency},

@@ -20,6 +20,7 @@ from graphql import (
 
 from interfirm.api.graphql.changing import Changer
 from interfirm.api.graphql.documents import Document, Documents, Kept
+from interfirm.api.graphql.leaves import LeafExecutor
 from interfirm.api.graphql.ports import GraphPort
 from interfirm.api.graphql.reading import View
 from interfirm.api.graphql.schema import schema_of
@@ -77,7 +78,7 @@ class Prepared:
         """The answer of what reads alone."""
         result = execute_sync(
             self._schema, self._document, context_value=view, variable_values=dict(self._asked.variables),
-            operation_name=self._asked.operation,
+            operation_name=self._asked.operation, executor_class=LeafExecutor,
         )  # fmt: skip
         return shown(result)
 
@@ -98,10 +99,17 @@ class Executor:
         self.answers = answers
         self.documents = Documents()
         self._schemas: Kept[Any, tuple[int, GraphQLSchema]] = Kept(LIMITS.graphql_schemas_count_max)
+        self._known: Kept[Any, tuple[int, GraphQLSchema]] = Kept(LIMITS.graphql_kept_count_max)
+        """The same by what they follow from: who asks, what the roles say now, how many templates there are."""
         self._numbers = itertools.count()
 
     def schema(self, caller: Caller) -> tuple[int, GraphQLSchema]:
         """The schema of what the caller may do, and its number."""
+        reading = self.port.reading(caller)
+        known = (caller, reading.permission.roles, len(reading.engine.templates()))
+        return self._known.get(known) or self._known.put(known, self._schema(caller))
+
+    def _schema(self, caller: Caller) -> tuple[int, GraphQLSchema]:
         shown_to = self.port.templates(caller)
         key = tuple(
             (each.path, each.code.id, each.create, frozenset(each.choices), each.hidden) for each in shown_to

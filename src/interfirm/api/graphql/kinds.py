@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing
 from enum import Enum
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from graphql import (
     GraphQLString,
 )
 
+from interfirm.api.graphql.leaves import shown_field
 from interfirm.base.money import Money, Quantity, Rate, UnitPrice
 from interfirm.base.time import Day, Instant
 from interfirm.contracts import language
@@ -185,7 +187,7 @@ def _leaf(kind: Any) -> GraphQLScalarType:
 
 
 def _object(name: str, parts: dict[str, Any]) -> GraphQLObjectType:
-    return GraphQLObjectType(name, {part: GraphQLField(kind) for part, kind in parts.items()})
+    return GraphQLObjectType(name, {part: shown_field(kind, itemgetter(part)) for part, kind in parts.items()})
 
 
 def _input(name: str, parts: dict[str, Any], about: str | None = None) -> GraphQLInputObjectType:

@@ -30,24 +30,22 @@ LIST, SHOW = "contracts.list", "contracts.show"
 class Row:
     """One contract; its fields are typed when the first one is asked for."""
 
-    __slots__ = ("_contract", "group", "stored")
+    __slots__ = ("contract", "group", "stored", "write")
+    contract: Any
+    """The typed contract; of an older version of its template it may lack fields."""
 
     def __init__(self, stored: StoredContract, group: Group) -> None:
         self.stored = stored
         self.group = group
-        self._contract: Any = None
+        self.write = group.write
 
-    @property
-    def contract(self) -> Any:
-        """The typed contract."""
-        if self._contract is None:
-            code = self.group.view.reading.engine.template(self.stored.template)
-            self._contract = code.read(self.stored.payload, self.stored.created_as.transaction)
-        return self._contract
-
-    def field(self, name: str) -> Any:
-        """A field as JSON; empty where an older version of the template has none."""
-        return self.group.view.reading.forms.write(getattr(self.contract, name, None))
+    def __getattr__(self, name: str) -> Any:
+        # called for what is not set yet, once: each field of each row asks for the contract
+        if name != "contract":
+            raise AttributeError(name)
+        code = self.group.view.reading.engine.template(self.stored.template)
+        self.contract = code.read(self.stored.payload, self.stored.created_as.transaction)
+        return self.contract
 
 
 class Group:
@@ -55,6 +53,7 @@ class Group:
 
     def __init__(self, view: View, stored: Iterable[StoredContract]) -> None:
         self.view = view
+        self.write = view.reading.forms.write
         self.rows = [Row(each, self) for each in stored]
         self._read: dict[Any, Any] = {}
 

@@ -30,6 +30,7 @@ from graphql import (
 from interfirm.api.graphql.changing import change
 from interfirm.api.graphql.documents import DEFAULT_LIMIT
 from interfirm.api.graphql.kinds import DIRECTION, HEX, ID, INSTANT, INTEGER, JSON, REF, STATUS, Kinds
+from interfirm.api.graphql.leaves import shown_field
 from interfirm.api.graphql.reading import ABOUT, Row, View
 from interfirm.api.ports import ShownTemplate
 from interfirm.node.vault.columns import SHAPES, Field, plan_of, template_of_ref
@@ -191,15 +192,15 @@ class _Maker:
         return GraphQLObjectType(of.name, lambda: self._shown_fields(of), description=of.about)
 
     def _shown_fields(self, of: Shown) -> dict[str, GraphQLField]:
-        found = {name: GraphQLField(kind, resolve=_about(name)) for name, kind in _BESIDE.items()}
+        found = {name: shown_field(kind, ABOUT[name]) for name, kind in _BESIDE.items()}
         for name, field in of.fields.items():
             target = self._target(field)
             if field.kind == "ref":
-                found[self._ref_name(of, name)] = GraphQLField(REF, resolve=_field(name))
+                found[self._ref_name(of, name)] = shown_field(REF, _field(name))
             if target is not None:
                 found[name] = GraphQLField(self._types[target.path], resolve=_referred(name, target.path))
             elif field.kind != "ref":
-                found[name] = GraphQLField(self._kinds.output(of.shown.code.fields[name]), resolve=_field(name))
+                found[name] = shown_field(self._kinds.output(of.shown.code.fields[name]), _field(name))
         for other in self._templates.values():
             for name, field in other.fields.items():
                 if self._target(field) is of:
@@ -252,13 +253,8 @@ def _joined(given: dict[str, Any]) -> dict[str, Any]:
     return {"_and": [plain, *refs]} if refs else plain
 
 
-def _about(name: str) -> Callable[..., Any]:
-    of = ABOUT[name]
-    return lambda row, _: of(row)
-
-
-def _field(name: str) -> Callable[..., Any]:
-    return lambda row, _: row.field(name)
+def _field(name: str) -> Callable[[Row], Any]:
+    return lambda row: row.write(getattr(row.contract, name, None))
 
 
 def _referred(name: str, path: str) -> Callable[..., Any]:

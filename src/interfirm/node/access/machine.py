@@ -24,7 +24,7 @@ class Permission:
 
     def __init__(self, caller: Caller, roles: Sequence[Role], rows: RowRule) -> None:
         self.caller = caller
-        self._roles = roles
+        self.roles = tuple(roles)
         self._rows = rows
 
     @cached_property
@@ -39,7 +39,7 @@ class Permission:
             return False
         if _names(EVERYBODY, operation):
             return True
-        return OWNER_ROLE in self.caller.roles or any(_names(role.operations, operation) for role in self._roles)
+        return OWNER_ROLE in self.caller.roles or any(_names(role.operations, operation) for role in self.roles)
 
     def check_operation(self, operation: str) -> None:
         """Refuse (`access.operation`) an operation that is not allowed."""
@@ -94,7 +94,7 @@ class Permission:
     def _rules(self, template: str) -> list[Rule]:
         if OWNER_ROLE in self.caller.roles:
             return [_EVERYTHING]
-        return [rule for role in self._roles for rule in role.rules if rule.template in ("*", template)]
+        return [rule for role in self.roles for rule in role.rules if rule.template in ("*", template)]
 
     def _where(self, template: str, rules: Sequence[Rule]) -> Where | None:
         if not rules:
