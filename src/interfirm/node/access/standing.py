@@ -59,4 +59,8 @@ def why_ended(turn: Turn, shown: Key, person: str, *, now_ms: int) -> Refusal:
     end_ms = ends_ms(turn, shown)
     if end_ms is not None and end_ms <= now_ms:
         return _EXPIRED
-    return _REVOKED if shown[0] == TOKENS else _SIGNED_OUT
+    if shown[0] == TOKENS:
+        token = kept.get(turn, *shown, Token)
+        # one that holds still does not let a guest in who has no role here any more
+        return _REVOKED if token is None or token.revoked_ms else CHANGED
+    return _SIGNED_OUT
