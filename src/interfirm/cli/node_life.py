@@ -1,4 +1,4 @@
-"""`node pause`, `resume`, `drain`: a node that begins nothing new, and one that has come to rest."""
+"""`node pause`, `resume`, `drain`, `restart`: a node that begins nothing new, comes to rest, and begins again."""
 
 from __future__ import annotations
 
@@ -34,17 +34,52 @@ def drain(reason: Reason) -> None:
     Flows that wait for a person or a time stay: they go on after a restart, as everything does.
     """
     session.ask("node.pause", reason=reason)
-    deadline = time.monotonic() + session.options.wait_s
+    found = _at_rest()
+    session.show(found, _told)
+    if not found["drained"]:
+        raise typer.Exit(session.WAITING)
+
+
+@node_app.command()
+def restart(
+    now: Annotated[bool, typer.Option("--now", help="Do not wait until nobody is at work for it.")] = False,
+    reason: Reason = "it is started again",
+) -> None:
+    """Drain a node, stop it, start it with the software that is installed now, and let it go on.
+
+    Where --wait was not enough for it to come to rest, it is left running as before, and the flows that hinder it are
+    listed, with exit code 4. `--now` stops it nevertheless, which is as safe: what was under way goes on. A node that
+    was paused stays so.
+    """
+    from interfirm.runtime import supervise  # starts processes, which other commands here do not
+
+    layout = session.layout()
+    home = layout.firm(session.options.firm)
+    was_paused = session.ask("status")["paused"] is not None
+    if not was_paused:
+        session.ask("node.pause", reason=reason)
+    found = {"firm": home.member.slug, "restarted": False, **_at_rest(wait_s=0 if now else session.options.wait_s)}
+    if found["drained"] or now:
+        supervise.stop([home])
+        supervise.start(layout, [home])
+        found["restarted"] = True
+    if not was_paused:
+        session.ask("node.resume")
+    session.show(found, lambda d: f"{home.member.name} runs again" if d["restarted"] else _told(d))
+    if not found["restarted"]:
+        raise typer.Exit(session.WAITING)
+
+
+def _at_rest(*, wait_s: float | None = None) -> dict[str, Any]:
+    """How a paused node stands when nobody is at work for it any more, or when the time is over."""
+    deadline = time.monotonic() + (session.options.wait_s if wait_s is None else wait_s)
     while True:
         left_ms = max(0, round((deadline - time.monotonic()) * 1000))
         found = session.ask("node.drain", wait_ms=min(LOOK_MS, left_ms))
         if found["drained"] or left_ms == 0:
-            break
+            return found
         if session.progress_allowed():
             session.errors.print(f"[dim]at work: {found['busy_count']}[/]")
-    session.show(found, _told)
-    if not found["drained"]:
-        raise typer.Exit(session.WAITING)
 
 
 def _told(found: dict[str, Any]) -> Any:
