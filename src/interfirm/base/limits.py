@@ -287,5 +287,16 @@ class Limits(AgreedLimits, frozen=True):
     graphql_operations_count_max: int = 64
     """GraphQL subscriptions of one connection."""
 
+    archive_transactions_count_max: int = 1_000
+    """Transactions of one archive; they leave the vault in one commit."""
+    archive_record_bytes_max: int = 64 * 1024 * 1024
+    """One transaction in an archive, with all that it made."""
+    holds_count_max: int = 1_000
+    """Legal holds of one node, released ones included."""
+    retention_days_max: int = 36_600
+    """The longest time after which a retention rule lets something go; for ever is longer."""
+    retention_days_min: int = 1
+    """The shortest one: books are compared at a time that lies a while ago."""
+
 
 LIMITS = Limits()

@@ -15,6 +15,7 @@ from interfirm.base.errors import Refusal
 from interfirm.cli import node_life, session  # noqa: F401 - node_life's commands are node_app's
 from interfirm.cli.api import app as api_app
 from interfirm.cli.approvals import app as approvals_app
+from interfirm.cli.archive import app as archive_app
 from interfirm.cli.ask import ask
 from interfirm.cli.bench import bench
 from interfirm.cli.books import app as books_app
@@ -36,6 +37,8 @@ from interfirm.cli.privacy import app as privacy_app
 from interfirm.cli.proof import app as proof_app
 from interfirm.cli.recover import recover
 from interfirm.cli.report import app as report_app
+from interfirm.cli.retention import app as retention_app
+from interfirm.cli.retention import hold_app
 from interfirm.cli.sim import sim
 
 app = typer.Typer(
@@ -63,6 +66,9 @@ for name, group in (
     ("books", books_app),
     ("privacy", privacy_app),
     ("proof", proof_app),
+    ("retention", retention_app),
+    ("hold", hold_app),
+    ("archive", archive_app),
 ):
     app.add_typer(group, name=name)
 app.command()(demo)

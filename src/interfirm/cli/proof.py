@@ -27,13 +27,14 @@ def export(
 ) -> None:
     """Write a proof of a contract, or of some of its fields and nothing of the others."""
     found = session.ask("proof.export", ref=full_ref(ref), fields=field)
-    _write(to, bytes.fromhex(found["bundle"]))
+    write_proof(to, bytes.fromhex(found["bundle"]))
     if anchor is not None:
         write_anchor(anchor, session.layout())
     session.show({"file": str(to), "bytes": to.stat().st_size}, lambda d: f"wrote {d['file']} ({d['bytes']} bytes)")
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_proof(path: Path, data: bytes) -> None:
+    """Write a proof; Refusal `file.write`."""
     try:
         path.write_bytes(data)
     except OSError as error:

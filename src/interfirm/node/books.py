@@ -137,6 +137,7 @@ class Books:
         if stored is None:
             data = turn.blob_get(_DISCLOSED, codec.encode(ref))
             if data is None:
+                check_not_archived(turn, ref.transaction or b"")
                 raise Refusal(
                     "vault.unknown", "this contract is not in the vault", transaction=ref.transaction, index=ref.index
                 )
@@ -412,6 +413,12 @@ class _World:
 def _payload(contract: Contract) -> types.Plain:
     assert isinstance(contract.action, Create)
     return contract.action.payload
+
+
+def check_not_archived(turn: Turn, transaction: bytes) -> None:
+    """Refuse (`vault.archived`) a transaction that was moved out of the vault into an archive."""
+    if turn.archived(transaction) is not None:
+        raise Refusal("vault.archived", "this has ended and was moved into an archive", transaction=transaction)
 
 
 def inputs_of(actions: Sequence[Action]) -> list[ContractRef]:

@@ -34,7 +34,7 @@ def _import(desk: Desk, arguments: dict[str, Any]) -> Answer:
     `{"column", "field"}`; `dry_run` only checks; `batch` is how many rows go into one transaction. Answers with the
     `job`.
     """
-    known = _known(desk, arguments)
+    known = known_job(desk, arguments)
     if known is not None:
         return known
     template = desk.engine.named(text_of(arguments, "template"))
@@ -53,24 +53,25 @@ def _import(desk: Desk, arguments: dict[str, Any]) -> Answer:
         note=str(arguments.get("note") or ""),
         notary=None if arguments.get("notary") is None else text_of(arguments, "notary"),
     )  # fmt: skip
-    return _begin(desk, arguments, "import", asked)
+    return begin_job(desk, arguments, "import", asked)
 
 
 def _export(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Export the contracts of `template` as the caller may see them: `format`, `where`, `fields`, `order_by`, `status`.
 
-    Formats are csv, xlsx and jsonl (JSON lines). Answers with the `job`; what it wrote is read with `jobs.file`.
+    Formats are csv, xlsx and jsonl (JSON lines); `search` finds words, as in lists. Answers with the `job`; what it
+    wrote is read with `jobs.file`.
     """
-    known = _known(desk, arguments)
+    known = known_job(desk, arguments)
     if known is not None:
         return known
     code = desk.engine.named(text_of(arguments, "template"))
-    given = {name: arguments[name] for name in ("where", "fields", "order_by", "status")
+    given = {name: arguments[name] for name in ("where", "search", "fields", "order_by", "status")
              if arguments.get(name) is not None}  # fmt: skip
     given |= {"template": desk.template_name(code), "format": _format(str(arguments.get("format") or "csv"))}
     asked = _converted(given, ExportArguments)
     check_export(desk, asked)
-    return _begin(desk, arguments, "export", asked)
+    return begin_job(desk, arguments, "export", asked)
 
 
 def _export_all(desk: Desk, arguments: dict[str, Any]) -> Answer:
@@ -82,11 +83,11 @@ def _export_all(desk: Desk, arguments: dict[str, Any]) -> Answer:
     own = permission.is_owner and permission.caller.door == "control"
     check(own, "access.operation", "this is for the user who runs the node", operation="export-all")
     asked = LeavingArguments(folder=text_of(arguments, "folder"), anchor=str(arguments.get("anchor") or ""))
-    known = _known(desk, arguments)
+    known = known_job(desk, arguments)
     if known is not None:
         return known
     new_folder(Path(asked.folder), asked.anchor)
-    return _begin(desk, arguments, "export-all", asked)
+    return begin_job(desk, arguments, "export-all", asked)
 
 
 def _format(name: str) -> str:
@@ -162,7 +163,7 @@ def _job_id(desk: Desk, arguments: dict[str, Any]) -> str:
     return digest("job", desk.permission.caller.name, desk.request_id(arguments)).hex()[:32]
 
 
-def _known(desk: Desk, arguments: dict[str, Any]) -> dict[str, Any] | None:
+def known_job(desk: Desk, arguments: dict[str, Any]) -> dict[str, Any] | None:
     """The job that was asked for before under the same request id."""
     if not arguments.get("request"):
         return None
@@ -171,7 +172,8 @@ def _known(desk: Desk, arguments: dict[str, Any]) -> dict[str, Any] | None:
     return None if found is None else {"job": shown_job(found)}
 
 
-def _begin(desk: Desk, arguments: dict[str, Any], kind: str, asked: Value) -> Answer:
+def begin_job(desk: Desk, arguments: dict[str, Any], kind: str, asked: Value) -> Answer:
+    """Keep a new job of a kind for the caller; the answer shows it."""
     now = desk.now_ms()
     job = Job(
         id=_job_id(desk, arguments), kind=kind, arguments=msgspec.json.encode(asked),

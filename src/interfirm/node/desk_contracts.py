@@ -83,7 +83,9 @@ def _previewed(desk: Desk, turn: Turn, arguments: dict[str, Any]) -> CreateComma
 def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Contracts, of one template or of all: `status`, `where`, `order_by`, `after`, `limit`; of one `notary` or of all.
 
-    A page of one notary may hold fewer than `limit`, and others follow it all the same.
+    `where` is a filter, `search` words in texts that the caller sees; `order_by` names fields, as a list or with commas.
+    With `total` the answer tells how many there are in all: exactly up to 10,000, else an estimate that says so. A page
+    of one notary may hold fewer than `limit`, and others follow it all the same; it has no total.
     """
     notary = None if arguments.get("notary") is None else desk.names.notary_of(text_of(arguments, "notary"))
     with desk.vault.read() as turn:
@@ -174,6 +176,7 @@ def _prove(desk: Desk, arguments: dict[str, Any]) -> Answer:
         made, moves = (ref, ()) if held is None else (held.created_as, books.moves.way_of(turn, ref).moves)
         stored = turn.transaction(made.transaction or b"")
         if stored is None or not stored.receipt:
+            desk.check_kept(turn, made)
             raise Refusal("vault.unknown", "this node holds no receipt of that transaction", ref=ref_text(ref))
         view = codec.decode(stored.view, View)
         verified = books.verified(turn, view)
@@ -192,6 +195,7 @@ def _prove_receipt(desk: Desk, arguments: dict[str, Any]) -> Answer:
     transaction = bytes_of(arguments, "transaction")
     with desk.vault.read() as turn:
         stored = turn.transaction(transaction)
+        desk.check_kept(turn, ContractRef(transaction, 0))
     if stored is None or not stored.receipt:
         raise Refusal("vault.unknown", "this node holds no receipt of that transaction", transaction=transaction)
     return {"bundle": codec.encode(ReceiptBundle(codec.decode(stored.skeleton, Skeleton), stored.receipt)).hex()}

@@ -17,6 +17,7 @@ from interfirm.node.flows.types import AnsweredPerson, AskedCancel, AskedFlow
 from interfirm.node.forms import ref_of
 from interfirm.node.privacy import erase, texts_of
 from interfirm.node.reading import fields_of
+from interfirm.node.retention.policy import Policy
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import InboxItem
 
@@ -108,7 +109,8 @@ def _cancel(desk: Desk, arguments: dict[str, Any]) -> Answer:
 def _erase(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Erase all private values of a data subject (`subject`) with every copy; says what stays, and where."""
     with desk.vault.turn() as turn:
-        erased = erase(turn, text_of(arguments, "subject"), now_ms=desk.now_ms())
+        hold_on = Policy(desk, turn).hold_on
+        erased = erase(turn, text_of(arguments, "subject"), now_ms=desk.now_ms(), hold_on=hold_on)
         stays = [desk.committed(turn, ref, commitments) for ref, commitments in erased.committed.items()]
     return {
         "subject": erased.subject,

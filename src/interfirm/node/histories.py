@@ -43,6 +43,15 @@ class Histories:
         """Whether somebody gave the history of a contract, which was verified."""
         return turn.blob_get(_ITEM_OF, codec.encode(ref)) is not None
 
+    def given(
+        self, turn: Turn, *, after: bytes | None, limit: int
+    ) -> tuple[list[tuple[bytes, HistoryItem]], bytes | None]:
+        """(transaction, how it came about) of contracts whose history somebody gave; and where the next page begins."""
+        rows = turn.blobs(_ITEM_OF, after=after, limit=limit)
+        held = [(codec.decode(key, ContractRef), turn.blob_get(_ITEMS, name)) for key, name in rows]
+        found = [(ref.transaction or b"", codec.decode(data, HistoryItem)) for ref, data in held if data is not None]
+        return found, rows[-1][0] if len(rows) == limit else None
+
     def behind(self, turn: Turn, whole: Draft | Verified) -> History:
         """How the inputs of a transaction were made whose signatories do not sign it, for who knows nothing of it."""
         wanted = needed(whole, whole.tops) if isinstance(whole, Verified) else self._needed(turn, whole, whole.roots)

@@ -11,6 +11,7 @@ from interfirm.node import (
     desk_flows,
     desk_ledger,
     desk_operate,
+    desk_retention,
     desk_signin,
     webhooks,
 )
@@ -27,5 +28,6 @@ OPERATIONS: dict[str, Operation] = {
     **desk_approvals.OPERATIONS,
     **desk_bulk.OPERATIONS,
     **desk_operate.OPERATIONS,
+    **desk_retention.OPERATIONS,
 }
 """See the module."""

@@ -12,15 +12,17 @@ from collections.abc import Callable
 import msgspec
 
 from interfirm.base import codec
-from interfirm.base.errors import Refusal
+from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.contracts.types import ContractRef
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.mail import SESSION_BYTES
 from interfirm.node.flows.store import FlowStore
+from interfirm.node.retention import store
+from interfirm.node.retention.types import Hold
 from interfirm.node.sessions_store import OUTBOX
 from interfirm.node.vault.turn import Turn
-from interfirm.node.vault.types import PrivateValue
+from interfirm.node.vault.types import PrivateValue, StoredContract
 
 GOING_ON = ("running", "waiting")
 """The states of flows that go on by themselves."""
@@ -38,11 +40,15 @@ class Erased(Value, frozen=True):
     committed: dict[ContractRef, tuple[bytes, ...]]
 
 
-def erase(turn: Turn, subject: str, *, now_ms: int) -> Erased:
-    """Erase a subject's private values and their copies; nothing of it where a copy is still in use.
+def erase(turn: Turn, subject: str, *, now_ms: int, hold_on: Callable[[StoredContract], Hold | None]) -> Erased:
+    """Erase a subject's private values and their copies; nothing of it where a copy is still in use, or held.
 
-    Raises Refusal `privacy.in-use` naming the flows that run with a copy, and the peers that have not taken one yet.
+    `hold_on` gives the legal hold that covers a contract. Raises Refusal `privacy.in-use` naming the flows that run
+    with a copy, and the peers that have not taken one yet; `retention.held` naming the hold.
     """
+    values = tuple(turn.privates_of_subject(subject))
+    committed = _committed(turn, values)
+    _check_not_held(turn, values, committed, hold_on)
     carries = _carrier(subject)
     part = codec.encode_plain(subject)
     copies = [copy for copy in turn.flows_with(part) if carries(copy.data)]
@@ -54,14 +60,32 @@ def erase(turn: Turn, subject: str, *, now_ms: int) -> Erased:
             "privacy.in-use", "flows under way, or messages to peers, still hold these values; wait, or end them",
             flows=sorted(running), peers=sorted(leaving),
         )  # fmt: skip
-    values = tuple(turn.privates_of_subject(subject))
     ended = sorted({copy.flow for copy in copies})
     for flow in ended:
         _end(turn, flow, now_ms)
     for space, key in rows:  # mail to flows that have ended
         turn.blob_delete(space, key)
     turn.erase_subject(subject)
-    return Erased(subject=subject, values=values, flows=tuple(ended), committed=_committed(turn, values))
+    return Erased(subject=subject, values=values, flows=tuple(ended), committed=committed)
+
+
+def _check_not_held(
+    turn: Turn,
+    values: tuple[PrivateValue, ...],
+    committed: dict[ContractRef, tuple[bytes, ...]],
+    hold_on: Callable[[StoredContract], Hold | None],
+) -> None:
+    """Refuse what a legal hold in force covers, and what it may cover: values of contracts that were archived."""
+    in_force = store.holds_in_force(turn)
+    if not in_force:
+        return
+    holds = [hold for hold in in_force if hold.is_over_everything]
+    holds += [hold for ref in committed if (held := turn.contract(ref)) and (hold := hold_on(held))]
+    found = {commitment for each in committed.values() for commitment in each}
+    if store.last_archive(turn) is not None and any(value.commitment not in found for value in values):
+        holds += in_force
+    check(not holds, "retention.held", "a legal hold covers these values: nothing is erased until it is released",
+          hold=holds[0].name if holds else "")  # fmt: skip
 
 
 def _awaiting(turn: Turn, rows: list[tuple[str, bytes]]) -> set[str]:

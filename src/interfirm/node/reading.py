@@ -35,12 +35,14 @@ class Reading:
 
     def code_of(self, turn: Turn, ref: ContractRef) -> TemplateCode:
         """The template of a contract that this node knows."""
+        self.check_kept(turn, ref)
         return self.engine.template(self.books.lookup(turn)(ref).template)
 
     def contract(self, turn: Turn, ref: ContractRef) -> Any:
         """The typed contract at a ref; Refusal `vault.unknown` also where the caller may not read it."""
         if not self.permission.is_owner and turn.has_contract(ref):
             self.stored(turn, ref)  # before anything else is said of it
+        self.check_kept(turn, ref)
         found = self.books.lookup(turn)(ref)
         code = self.engine.template(found.template)
         contract = code.read(found.payload, found.created_in or ref.transaction)
@@ -51,10 +53,24 @@ class Reading:
         """What the vault holds of a contract; Refusal `vault.unknown` also where the caller may not read it."""
         found = turn.contract(ref)
         if found is None:
+            self.check_kept(turn, ref)
             raise Refusal("vault.unknown", "this contract is not in the vault", ref=ref_text(ref))
         code = self.engine.template(found.template)
         self._check_readable(turn, code, code.read(found.payload, found.created_as.transaction), ref)
         return found
+
+    def check_kept(self, turn: Turn, ref: ContractRef) -> None:
+        """Refuse (`vault.archived`) what was moved into an archive, as far as the caller may know of archives.
+
+        Others are told what they are told of contracts that were never here (`vault.unknown`).
+        """
+        row = turn.archived(ref.transaction or b"")
+        if row is None:
+            return
+        check(self.permission.may("archive.show"), "vault.unknown", "this contract is not in the vault",
+              ref=ref_text(ref))  # fmt: skip
+        raise Refusal("vault.archived", "this has ended and was moved into an archive", ref=ref_text(ref),
+                      archive=row.archive)  # fmt: skip
 
     def is_readable(self, turn: Turn, code: TemplateCode, contract: Any) -> bool:
         """Whether the caller may read a contract."""

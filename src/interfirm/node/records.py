@@ -27,10 +27,13 @@ class Records:
     def add(self, turn: Turn, verified: Verified, receipt: bytes, *, flow: str, now_ms: int) -> list[ContractRef]:
         """Write a notarised view: transaction, contracts made and ended; returns the refs of contracts made.
 
-        Recording twice is harmless. Only contracts of which this organisation is a stakeholder enter its vault.
+        Recording twice is harmless, also of what was archived since. Only contracts of which this organisation is a
+        stakeholder enter its vault.
         """
         self._books.check_receipt(receipt, verified.id, verified.view.header.notary)
         stored = turn.transaction(verified.id)
+        if stored is None and turn.archived(verified.id) is not None:
+            return [ContractRef(verified.id, index) for index in verified.created]
         if stored is None:
             turn.add_transaction(self.stored(verified, receipt=receipt, status="notarised", flow=flow, now_ms=now_ms))
         elif stored.status != "notarised":

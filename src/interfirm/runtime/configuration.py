@@ -44,6 +44,13 @@ class WebhookSettings(Value, frozen=True, forbid_unknown_fields=True):
     """Also into private networks, and without TLS."""
 
 
+class RetentionSettings(Value, frozen=True, forbid_unknown_fields=True):
+    """`[retention]`: whether what rules let go is archived every day."""
+
+    archive_to: str = ""
+    """The folder of this machine for archives, from the root of the file system; empty: by command only."""
+
+
 class GroupSettings(Value, frozen=True, forbid_unknown_fields=True):
     """`[group]`: the firms of a group whose nodes this one's process runs. Only in the file: other commands read it."""
 
@@ -61,6 +68,7 @@ class Configuration(Value, frozen=True, forbid_unknown_fields=True):
     telemetry: TelemetrySettings = TelemetrySettings()
     notify: NotifySettings = NotifySettings()
     webhooks: WebhookSettings = WebhookSettings()
+    retention: RetentionSettings = RetentionSettings()
     group: GroupSettings = GroupSettings()
 
 

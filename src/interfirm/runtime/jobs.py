@@ -9,14 +9,18 @@ from typing import Self
 
 from interfirm.base.errors import Refusal
 from interfirm.formats.tables import TableFormats
+from interfirm.node.desk_retention import ARCHIVE, RESTORE
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import AskedFlow, TellProgress
 from interfirm.node.jobs.catalogue import JOBS
 from interfirm.node.jobs.runner import Runner, Running, Slice
+from interfirm.node.retention.archiving import archiving
+from interfirm.node.retention.restoring import restoring
+from interfirm.node.retention.sealed_file import sealing_key
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.logs import log
 
-_ABOUT_JOBS = ("bulk.", "jobs.cancel")
+_ABOUT_JOBS = ("bulk.", "archive.", "jobs.cancel")
 AGAIN_S = 5.0
 """After this time flows that have not begun are asked for again, and so is storage that had failed."""
 
@@ -109,4 +113,6 @@ def job_driver(assembly: Assembly, put: Callable[[AskedFlow], None]) -> JobDrive
     """The jobs of a node, with the folder in which they keep what they have not finished."""
     folder = assembly.home.folder / "jobs"
     folder.mkdir(mode=0o700, exist_ok=True)
-    return JobDriver(Runner(assembly.desk, JOBS, tables=TableFormats(), folder=folder), put)
+    key = sealing_key(assembly.store.document_key)
+    kinds = {**JOBS, ARCHIVE: archiving(key), RESTORE: restoring(key)}
+    return JobDriver(Runner(assembly.desk, kinds, tables=TableFormats(), folder=folder), put)

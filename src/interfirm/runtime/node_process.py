@@ -23,6 +23,7 @@ from interfirm.node.node import HeardTell, Refused, WakeAt
 from interfirm.node.notices import notice_id
 from interfirm.node.reading import shown_flow
 from interfirm.node.vault.types import FlowRecord, InboxItem
+from interfirm.runtime.archives import DailyArchive
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.changing import Changing
 from interfirm.runtime.clock import Clock, ScenarioClock, SystemClock
@@ -108,6 +109,7 @@ class NodeProcess:
             ready()
             daily = Daily(self.driver.put, self._traders)
             self.tending.start("daily", lambda: daily.run(self.clock.now_ms))
+            self._archive_daily()
             self.tending.start("webhooks", self.web.pushing.run)
             async with self.jobs:
                 await self.driver.run()
@@ -123,6 +125,13 @@ class NodeProcess:
                 await asyncio.to_thread(self.telemetry.close)
             self.assembly.vault.close()
             log.info("node.stopped")
+
+    def _archive_daily(self) -> None:
+        """Move what rules let go into archives every day, where the firm says so."""
+        folder = self.assembly.configuration.retention.archive_to
+        if folder:
+            archive = DailyArchive(self.assembly.desk, folder, begun=lambda: self.jobs.look_after("archive.create"))
+            self.tending.start("archive", lambda: archive.run(self.clock.now_ms))
 
     def _told_when_committed(self, point: str) -> None:
         if point == "committed":

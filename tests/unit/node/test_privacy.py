@@ -89,7 +89,7 @@ def test_every_copy_is_gone_from_the_disk(vault: Vault, path: Path) -> None:
             put_flow(turn, f"flow-{number}", "done", arguments(ANNAS) if number % 3 else arguments(BORIS))
     assert kept_bytes(path).count(VALUE.encode()) > 300
     with vault.turn() as turn:
-        erased = erase(turn, SUBJECT, now_ms=1)
+        erased = erase(turn, SUBJECT, now_ms=1, hold_on=lambda _: None)
         assert turn.private(BORIS.commitment) is not None
         assert turn.private(ANNAS.commitment) is None
     assert [value.commitment for value in erased.values] == [ANNAS.commitment]
@@ -106,7 +106,7 @@ def test_a_failed_flow_whose_journal_was_erased_is_ended_with_a_record(vault: Va
     with vault.turn() as turn:
         put_flow(turn, "failed", "failed", arguments(ANNAS))
         turn.journal_append([("failed", 0, body(ANNAS))])
-        erase(turn, SUBJECT, now_ms=7)
+        erase(turn, SUBJECT, now_ms=7, hold_on=lambda _: None)
         record = turn.flow("failed")
         assert record is not None
         assert record.state == "killed"
@@ -131,7 +131,7 @@ def test_nothing_is_erased_while_a_copy_is_in_use(vault: Vault, where: str) -> N
         if where == "outbox":
             turn.blob_put(OUTBOX + PEER.hex(), bytes(8), body(ANNAS))
     with vault.turn() as turn, pytest.raises(Refusal, match=r"privacy\.in-use") as refused:
-        erase(turn, SUBJECT, now_ms=1)
+        erase(turn, SUBJECT, now_ms=1, hold_on=lambda _: None)
     expected = {"flows": [], "peers": [PEER.hex()]} if where == "outbox" else {"flows": ["going on"], "peers": []}
     assert refused.value.values == expected
     with vault.read() as turn:
@@ -141,7 +141,7 @@ def test_nothing_is_erased_while_a_copy_is_in_use(vault: Vault, where: str) -> N
 def test_what_was_erased_does_not_come_back(vault: Vault, path: Path) -> None:
     with vault.turn() as turn:
         keep(turn, ANNAS)
-        erase(turn, SUBJECT, now_ms=1)
+        erase(turn, SUBJECT, now_ms=1, hold_on=lambda _: None)
         keep(turn, ANNAS)
         assert turn.private(ANNAS.commitment) is None
     assert VALUE.encode() not in kept_bytes(path)
@@ -150,7 +150,7 @@ def test_what_was_erased_does_not_come_back(vault: Vault, path: Path) -> None:
 def test_a_subject_that_nothing_is_kept_of_is_no_trouble(vault: Vault) -> None:
     with vault.turn() as turn:
         keep(turn, BORIS)
-        erased = erase(turn, SUBJECT, now_ms=1)
+        erased = erase(turn, SUBJECT, now_ms=1, hold_on=lambda _: None)
         assert (erased.values, erased.flows, erased.committed) == ((), (), {})
         assert turn.private(BORIS.commitment) is not None
 

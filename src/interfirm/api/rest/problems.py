@@ -13,6 +13,7 @@ STATUSES: Mapping[str, int] = {
     "access.approval": 409, "access.token": 401, "access.unknown-caller": 401, "access": 403,
     "contract.choice": 404, "contract.template": 404, "desk.operation": 404, "flow.unknown": 404, "http.path": 404,
     "inbox.unknown": 404, "vault.attachment-unknown": 404, "webhook.unknown": 404, "vault.unknown": 404,
+    "vault.archived": 410,
     "http.method": 405, "http.slow": 408,
     "flow.declined": 422, "flow.no-answer": 422,
     "flow": 409, "http.key-in-use": 409, "http.key-reused": 409, "inbox": 409, "notary.consumed": 409,

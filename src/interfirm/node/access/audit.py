@@ -24,12 +24,13 @@ _READS = (
     "disclosed.count", "disclosed.list", "flows.list", "flows.show", "inbox.list", "approvals.list",
     "preview", "status", "access.people", "access.roles", "access.tokens", "access.sessions",
     "session.list", "session.passkeys", "invoice.list", "invoice.show", "report.ageing", "report.near-hits",
-    "changes.list", "jobs.list", "jobs.show", "webhooks.list", "bulk.mappings", "entities.list",
+    "changes.list", "jobs.list", "jobs.show", "webhooks.list", "bulk.mappings",
+    "retention.list", "holds.list", "archive.list", "archive.show", "entities.list",
 )  # fmt: skip
 """What changes nothing and lets nothing out of the node is not recorded, unless it is refused."""
-_SUBJECTS = ("ref", "id", "name", "person", "role", "template", "to", "transaction")
+_SUBJECTS = ("ref", "id", "name", "person", "role", "template", "to", "transaction", "about")
 """Arguments that say what an operation is about; never those that may hold a person's data."""
-_ALWAYS = ("access.", "privacy.", "flows.kill", "flows.skip", "node.")
+_ALWAYS = ("access.", "privacy.", "retention.", "holds.", "archive.", "flows.kill", "flows.skip", "node.")
 
 
 class Entry(Wire, frozen=True):
@@ -85,6 +86,11 @@ def note_asker(turn: Turn, flow: str, caller: Caller) -> None:
     """Keep who asked for a flow; the first one stays."""
     if turn.blob_get(ASKED_BY, flow.encode()) is None:
         turn.blob_put(ASKED_BY, flow.encode(), caller.name.encode())
+
+
+def forget_asker(turn: Turn, flow: str) -> None:
+    """Forget who asked for a flow that is kept no longer."""
+    turn.blob_delete(ASKED_BY, flow.encode())
 
 
 def asked_by(turn: Turn, flow: str) -> str | None:

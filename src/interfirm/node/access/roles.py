@@ -26,6 +26,7 @@ _WORKING = (
     "webhooks.delete",
     "webhooks.resume",
 )
+_KEEPING = ("retention.list", "holds.list", "archive.list", "archive.show")
 _READ = Rule(template="*", read=True)
 _WORK = Rule(template="*", read=True, create=True, choices=("*",))
 
@@ -44,11 +45,17 @@ ROLES: tuple[Role, ...] = (
     ),
     Role(
         name="auditor", about="Reads everything, proofs and the audit log included; changes nothing.",
-        operations=(*_READING, "flows.all", "access.audit", "access.roles", "access.people"), rules=(_READ,),
+        operations=(*_READING, *_KEEPING, "flows.all", "access.audit", "access.roles", "access.people"),
+        rules=(_READ,),
     ),
     Role(
         name="administrator", about="Decides who may do what; sees no contracts.",
         operations=("whoami", "access.*"), rules=(),
+    ),
+    Role(
+        name="records-manager",
+        about="Decides how long what has ended is kept, and places legal holds; sees no contracts.",
+        operations=("whoami", "retention.*", "holds.*", "archive.*", "jobs.show"), rules=(),
     ),
     Role(
         name="operator", about="Keeps the node running; sees flows and no contracts.",

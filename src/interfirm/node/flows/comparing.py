@@ -24,6 +24,7 @@ from interfirm.node.flows.context import Context
 from interfirm.node.flows.deliver import ask_peer
 from interfirm.node.flows.messages import declined
 from interfirm.node.flows.running import Opened
+from interfirm.node.retention.store import ended_until_ms
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import InboxItem
@@ -184,6 +185,9 @@ class _Page(Value, frozen=True):
 
 
 def _page(ctx: Context, peer: bytes, until_ms: int, after: int) -> _Page:
+    ended_ms = ended_until_ms(ctx.turn)
+    check(until_ms >= ended_ms, "books.archived", "what was in use then is in an archive; compare at a later time",
+          until_ms=until_ms, until_ms_min=ended_ms)  # fmt: skip
     rows = ctx.turn.contracts_at(until_ms, after=after, limit=PAGE)
     refs = [ref for _, ref, parties in rows if _is_shared(ctx, parties, peer)]
     sums = dict[int, int]()
@@ -225,8 +229,12 @@ async def give_summary(ctx: Context, arguments: bytes) -> int:
     """Say how many contracts are shared with the peer that asks, and the commitments of the buckets."""
     opened = msgspec.msgpack.decode(arguments, type=Opened)
     talk = ctx.answering(opened.session, opened.peer)
-    wanted = codec.decode(opened.body, SummaryWanted)
-    found = await _summary(ctx, opened.peer, wanted.until_ms)
+    try:
+        wanted = codec.decode(opened.body, SummaryWanted)
+        found = await _summary(ctx, opened.peer, wanted.until_ms)
+    except Refusal as refusal:
+        await talk.send(declined(refusal))
+        raise
     await talk.send(SummaryGiven(count=found.count, buckets=found.buckets))
     return found.count
 

@@ -13,7 +13,7 @@ from interfirm.contracts.types import ContractRef, Create, Exercise
 from interfirm.ledger import signing
 from interfirm.ledger.types import Notarised, TransactionSignature, View
 from interfirm.ledger.verification import Verified, check_signer
-from interfirm.node.books import Books
+from interfirm.node.books import Books, check_not_archived
 from interfirm.node.flows.context import Context, Session
 from interfirm.node.flows.finality import accepted, receipt_or_never, word_or_outcome
 from interfirm.node.flows.messages import (
@@ -160,6 +160,7 @@ def summary_of(ctx: Context, verified: Verified, note: str, proposer: str) -> di
 def _sign(ctx: Context, services: Services, verified: Verified, proposal: Proposal) -> TransactionSignature:
     """Remember what is signed before the signature leaves."""
     books = services.books
+    check_not_archived(ctx.turn, verified.id)
     services.keep_privates(ctx.turn, proposal.privates)
     if ctx.turn.transaction(verified.id) is None:
         stored = books.records.stored(verified, receipt=b"", status="signed", flow=ctx.flow, now_ms=ctx.now_ms)

@@ -39,7 +39,7 @@ def add_job(turn: Turn, job: Job) -> None:
     if running >= LIMITS.jobs_running_count_max:
         raise Refusal("job.count", "too many jobs are under way", jobs_max=LIMITS.jobs_running_count_max)
     put_job(turn, job)
-    turn.blob_put(BY_TIME, (_LATEST_MS - job.started_ms).to_bytes(8, "big") + job.id.encode(), b"")
+    turn.blob_put(BY_TIME, _by_time(job), b"")
 
 
 def job_of(turn: Turn, name: str) -> Job:
@@ -67,6 +67,14 @@ def jobs(turn: Turn) -> Iterator[Job]:
 def running(turn: Turn) -> list[str]:
     """The ids of the jobs that are under way."""
     return [key.decode() for key, _ in turn.blobs(RUNNING, limit=LIMITS.jobs_running_count_max)]
+
+
+def remove_job(turn: Turn, job: Job) -> None:
+    """Forget a job that has ended, with the errors of its rows."""
+    turn.blob_delete(JOBS, job.id.encode())
+    turn.blob_delete(BY_TIME, _by_time(job))
+    for number in range(min(job.errors, LIMITS.job_errors_count_max)):
+        turn.blob_delete(ERRORS, _key(job.id, f"{number:012d}"))
 
 
 def put_batches(turn: Turn, job: str, made: Iterable[Batch]) -> None:
@@ -103,6 +111,10 @@ def _of_job(turn: Turn, space: str, job: str, kind: type[V], *, after: str = "",
     page = turn.blobs(space, after=_key(job, after), limit=limit)
     mine = _key(job, "")
     return [msgspec.msgpack.decode(value, type=kind) for key, value in page if key.startswith(mine)]
+
+
+def _by_time(job: Job) -> bytes:
+    return (_LATEST_MS - job.started_ms).to_bytes(8, "big") + job.id.encode()
 
 
 def _key(job: str, name: str) -> bytes:

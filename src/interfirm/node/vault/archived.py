@@ -57,7 +57,7 @@ class ArchivedRow(Value, frozen=True):
 
 
 class Archived(Transactions, Contracts, Blobs):
-    """Rows with the numbers under which lists and streams know them, so that what comes back comes back to its place."""
+    """Rows with the numbers by which lists and streams know them, so that what comes back comes to its old place."""
 
     def archived(self, transaction: bytes) -> ArchivedRow | None:
         """What stays of a transaction that was archived; None where it was not."""

@@ -77,6 +77,7 @@ class TemplateTable:
         self._cut = [place for place, name in enumerate(self.names) if name in indexed & texts]
         own = self.table.c
         self.insert = sa.insert(self.table)
+        self.remove = sa.delete(self.table).where(own["_number"] == sa.bindparam("of"))
         self.set_status = (
             sa.update(self.table).where(own["_number"] == sa.bindparam("of")).values(_status=sa.bindparam("status"))
         )

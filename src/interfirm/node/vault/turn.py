@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from interfirm.node.vault.archived import Archived
 from interfirm.node.vault.blobs import Privates
 from interfirm.node.vault.contracts import Contracts
 from interfirm.node.vault.erasure import Erasure
@@ -12,7 +13,7 @@ from interfirm.node.vault.relations import Relations
 from interfirm.node.vault.transactions import Transactions
 
 
-class Turn(Transactions, Relations, Contracts, Moves, Locks, Flows, Privates, Erasure):
+class Turn(Archived, Transactions, Relations, Contracts, Moves, Locks, Flows, Privates, Erasure):
     """One database transaction with everything a vault keeps.
 
     Its methods see what was written before in the same turn. When the database fails, the Refusal (`vault.storage`,
