@@ -146,17 +146,12 @@ def _vault(home: Home) -> str:
 
 def _answers(home: Home, host: str) -> str:
     within = supervise.host_of(home)
-    check(
-        within == host,
-        "group.changed",
-        "it does not run with the host that `[group]` says",
-        runs_with=within,
-        host=host,
-    )
+    as_said = within == host
+    check(as_said, "group.changed", "it does not run with the host that `[group]` says", runs_with=within, host=host)
     status = Asker(home.control_path).call("status", {})
     if refused := status.get("refuses"):
         raise Refusal(refused["code"], refused["reason"], **refused["values"])
-    failing = {name: task["reason"] for name, task in status["tasks"].items() if task["waits"]}
+    failing = {name: task["reason"] for name, task in status.get("tasks", {}).items() if task["waits"]}
     check(not failing, "node.task", "some work of the node has failed; its log says why", tasks=failing)
     paused = status.get("paused")
     told = "answers" if not within else f"answers, in the process of {within}"
