@@ -47,8 +47,11 @@ class NodePort(Protocol):
     def caller(self, headers: Mapping[str, str]) -> Caller:
         """Who asks, by the headers of a request (names in small letters); Refusal `access.unknown-caller`."""
 
-    def known(self, name: str, scopes: tuple[str, ...] | None) -> Caller:
-        """Somebody for whom the node does something, with the roles of now; Refusal `access.unknown-caller`."""
+    def known(self, name: str, scopes: tuple[str, ...] | None, token: str) -> Caller:
+        """Somebody for whom the node does something under a token (its id), with the roles of now.
+
+        Refusal `access.unknown-caller`, `access.revoked`, `access.expired`.
+        """
 
     def watch(self, headers: Mapping[str, str], ended: Callable[[Refusal], None]) -> Callable[[], None]:
         """Tell once when who shows these headers is not any more who they are now, until what is given back is called.

@@ -6,6 +6,7 @@ before it has heard of the move. Each is kept until the other is there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ EARLY = "consumed-early"
 """Under the ref of a contract that is not known yet: the transaction that ended it."""
 EARLY_WAYS = "moved-early"
 """Under the ref of a contract that is not known yet: the ways it went, as each peer says."""
+
+
+Moved = Callable[["Turn", StoredMove, ContractRef, int], None]
+"""Told of every contract that has come to another notary: (turn, its move, its ref there, time in ms)."""
 
 
 class Way(Wire, frozen=True):
@@ -53,6 +58,7 @@ class Moves:
 
     def __init__(self, books: Books) -> None:
         self._books = books
+        self.watchers: list[Moved] = []
 
     def way_of(self, turn: Turn, ref: ContractRef) -> Way:
         """How the contract that a ref names came to where it lives; Refusal `vault.unknown`."""
@@ -118,7 +124,8 @@ class Moves:
         books, arrived = self._books, terms.arrived
         books.check_receipt(lock_receipt, terms.lock, terms.origin)
         books.check_receipt(import_receipt, import_id(terms.lock), terms.to)
-        turn.put_move(_stored(terms, "moved", lock_receipt, import_receipt, now_ms))
+        move = _stored(terms, "moved", lock_receipt, import_receipt, now_ms)
+        turn.put_move(move)
         held = turn.contract(terms.ref)
         if held is not None and not turn.has_contract(arrived):
             turn.consume(terms.ref, terms.lock)
@@ -126,6 +133,8 @@ class Moves:
                 ref=arrived, origin=held.created_as, notary=terms.to, status="active", consumer=None, time_ms=now_ms
             )
             turn.add_contract(there)
+            for watcher in self.watchers:
+                watcher(turn, move, arrived, now_ms)
             books.records.catch_up(turn, arrived, now_ms)
         return arrived
 

@@ -1,7 +1,8 @@
 """Webhooks of a node: where changes are sent, for whom, and how far that has got. Their outbox is the log of changes.
 
-A webhook sends what the person who made it may read, as the person's roles are when it is sent, and no more than the
-token allowed that it was made with. Its secret follows from the node's key and its id, so that it is kept nowhere.
+A webhook sends what the person who made it may read, as the person's roles are when it is sent, no more than the token
+allowed that it was made with, and nothing when that has ended. Its
+secret follows from the node's key and its id, so that it is kept nowhere.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Hook(Value, frozen=True):
     failure: str = ""
     """The code of the last failure; empty where all is well."""
     stopped: bool = False
+    token: str = ""
+    """The id of the token that it was made with: nothing is sent when that has ended."""
 
 
 def check_url(url: str) -> None:
@@ -120,13 +123,15 @@ def _new(desk: Desk, arguments: dict[str, Any]) -> Answer:
     if template:
         template = desk.template_name(desk.engine.named(template))
     caller = desk.permission.caller
+    check(caller.door == "token", "webhook.token", "a webhook is made with a token, which says how long it goes on",
+          door=caller.door)  # fmt: skip
     desk.permission.check_operation("changes.list")
     with desk.vault.turn() as turn:
         few = len(hooks(turn)) < LIMITS.webhooks_count_max
         check(few, "webhook.count", "the node has too many webhooks", count_max=LIMITS.webhooks_count_max)
         hook = Hook(
             id=desk.services.random(16).hex(), person=caller.name, scopes=caller.scopes, url=url, template=template,
-            created_ms=desk.now_ms(), after=last_number(turn),
+            created_ms=desk.now_ms(), after=last_number(turn), token=caller.token,
         )  # fmt: skip
         put_hook(turn, hook)
     return {**_shown(hook), "secret": secret_of(desk.books.keys.vrf, hook.id)}
@@ -147,9 +152,15 @@ def _delete(desk: Desk, arguments: dict[str, Any]) -> Answer:
 
 
 def _resume(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Try the webhook `id` again now, also where it was given up; nothing that happened meanwhile is lost."""
+    """Try the webhook `id` again now, also where it was given up; nothing that happened meanwhile is lost.
+
+    Its owner's token of now takes the place of the one that it was made with.
+    """
+    caller = desk.permission.caller
     with desk.vault.turn() as turn:
         hook = _own(desk, turn, arguments).replace(attempts=0, failing_since_ms=0, failure="", stopped=False)
+        if hook.person == caller.name and caller.token:
+            hook = hook.replace(token=caller.token, scopes=caller.scopes)
         put_hook(turn, hook)
     return _shown(hook)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from interfirm.base.vrf import VrfKey
 from interfirm.contracts.packages import Engine
 from interfirm.node.books import Books, Keys
-from interfirm.node.changes import note_change
+from interfirm.node.changes import note_change, note_move
 from interfirm.node.desk import Desk
 from interfirm.node.flows.catalogue import FLOWS, OPENED_BY_PEERS
 from interfirm.node.flows.machine import FlowEngine
@@ -73,6 +73,7 @@ class Assembly:
             default_notary=layout.notary_id,
         )  # fmt: skip
         self.services.watchers.append(note_change)
+        self.books.moves.watchers.append(note_move)
         self.services.watchers.extend(watcher for module in self.modules for watcher in module.watchers)
         self.vault = Vault.open(vault_place(home), contracts_engine=self.engine)
         code = {**FLOWS, **{name: flow for module in self.modules for name, flow in module.flows.items()}}

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from interfirm.api.feed import Changed
 from interfirm.contracts.packages import Engine
-from interfirm.contracts.types import TemplateId, walk
+from interfirm.contracts.types import ContractRef, TemplateId, walk
 from interfirm.ledger.verification import Verified
 from interfirm.node.services import Services
 from interfirm.node.vault.turn import Turn
+from interfirm.node.vault.types import StoredMove
 
 
 class Changing:
@@ -26,6 +27,12 @@ class Changing:
     def note(self, services: Services, turn: Turn, verified: Verified, now_ms: int) -> None:
         """A transaction is recorded (see services.Recorded)."""
         self._noted.update(action.template for action in walk(verified.actions))
+
+    def note_move(self, turn: Turn, move: StoredMove, arrived: ContractRef, now_ms: int) -> None:
+        """A contract has come to another notary (see node.moves.Moved)."""
+        there = turn.contract(arrived)
+        if there is not None:
+            self._noted.add(there.template)
 
     def subscribe(self, changed: Changed) -> Callable[[], None]:
         """Tell of every commit that brings or changes contracts, until what is given back is called."""

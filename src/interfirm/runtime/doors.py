@@ -16,7 +16,8 @@ from interfirm.contracts.packages import TemplateCode
 from interfirm.node.access.machine import Permission
 from interfirm.node.access.oidc_settings import OidcSettings
 from interfirm.node.access.people import caller_of_token
-from interfirm.node.access.standing import session_key, token_key
+from interfirm.node.access.staff import OF
+from interfirm.node.access.standing import check_token, session_key, token_key
 from interfirm.node.access.types import Caller
 from interfirm.node.reading import Reading
 from interfirm.node.vault.blobs import Key
@@ -76,10 +77,14 @@ class Doors:
         with self._vault.read() as turn:
             return caller_of_token(turn, token, now_ms=self.now_ms())
 
-    def known(self, name: str, scopes: tuple[str, ...] | None) -> Caller:
+    def known(self, name: str, scopes: tuple[str, ...] | None, token: str) -> Caller:
         """See NodePort."""
         with self._vault.read() as turn:
-            return self.desk.staff.caller(turn, name, door="token", scopes=scopes)
+            caller = self.desk.staff.caller(turn, name, door="token", scopes=scopes)
+        home = self._host if self._host is not None and OF in name else self
+        with home._vault.read() as turn:
+            check_token(turn, token, now_ms=self.now_ms())
+        return caller
 
     def watch(self, headers: Mapping[str, str], ended: Callable[[Refusal], None]) -> Callable[[], None]:
         """See NodePort."""

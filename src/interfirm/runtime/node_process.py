@@ -75,6 +75,7 @@ class NodeProcess:
         self.node.watch(self.metrics.at)
         self.changing = Changing(assembly.engine)
         assembly.services.watchers.append(self.changing.note)
+        assembly.books.moves.watchers.append(self.changing.note_move)
         self.node.watch(self._told_when_committed)
         turns = TurnLoop(self.metrics.timed(self.storage.turn), self._release)
         self.driver = self.hearing.driver = Driver(turns, clock)

@@ -69,7 +69,7 @@ class Prepared:
         self._asked = asked
 
     def template(self) -> str:
-        """The path of the template that a stream is about."""
+        """The path of the template that a stream is about; empty where it is about every one."""
         root: Any = self._schema.subscription_type
         found: str = root.fields[self._root].extensions["template"]
         return found

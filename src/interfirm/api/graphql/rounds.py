@@ -63,7 +63,7 @@ class Round:
         names = [name for name in caller.roles if name != OWNER_ROLE]
         with self._executor.port.read() as turn:
             rules = [rule for name in names for rule in role_of(turn, name).rules]
-        return caller if any("$" in rule.rows for rule in rules) else caller.replace(name="", variables=())
+        return caller if any("$" in rule.rows for rule in rules) else caller.replace(name="", variables=(), token="")
 
     def _batch(self, caller: Caller, prepared: Prepared, cursor: int | None) -> Batch:
         with self._executor.port.read() as turn:

@@ -27,6 +27,7 @@ from graphql import (
     GraphQLString,
 )
 
+from interfirm.api.graphql.changes import NAME, changes_field
 from interfirm.api.graphql.changing import change
 from interfirm.api.graphql.documents import DEFAULT_LIMIT
 from interfirm.api.graphql.kinds import DIRECTION, HEX, ID, INSTANT, INTEGER, JSON, REF, STATUS, Kinds
@@ -64,6 +65,8 @@ def schema_of(shown: Sequence[ShownTemplate]) -> GraphQLSchema:
     maker = _Maker(templates)
     changes = {name: field for each in templates.values() for name, field in maker.changes(each).items()}
     streams = {f"{each.name}_stream": maker.stream(each) for each in templates.values()}
+    if streams:
+        streams[NAME] = changes_field()
     fields = {name: field for each in templates.values() for name, field in maker.queries(each).items()}
     caller = GraphQLField(GraphQLNonNull(GraphQLString), resolve=lambda _, info: info.context.caller.name)
     return GraphQLSchema(

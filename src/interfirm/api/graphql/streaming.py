@@ -70,7 +70,7 @@ class Streams:
 
     @contextlib.contextmanager
     def wait(self, template: str) -> Any:
-        """A `Waiter` for changes of a template; the node is listened to as long as anybody waits."""
+        """A `Waiter` for changes of a template (empty: of any); the node is listened to as long as anybody waits."""
         open_max = LIMITS.graphql_subscriptions_count_max
         check(len(self._waiting) < open_max, "graphql.streams", "too many streams are open", streams_max=open_max)
         if not self._waiting:
@@ -87,7 +87,7 @@ class Streams:
     def _changed(self, templates: frozenset[str]) -> None:
         self.round = Round(self._executor, shared=True)
         for waiter in self._waiting:
-            if waiter.template in templates:
+            if not waiter.template or waiter.template in templates:
                 waiter.changed.set()
 
 

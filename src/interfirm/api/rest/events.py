@@ -33,11 +33,14 @@ _AFTER = (
               "The same, for who sets no headers; without either, what happens from now on."),
     Parameter("follow", {"type": "boolean"}, "`false` ends the stream with what has happened so far."),
 )  # fmt: skip
-_ENDED: Schema = {"type": "array", "items": closed({"ref": reference("Ref"), "template": text()})}
+_NAMED: dict[str, Schema] = {"ref": reference("Ref"), "template": text()}
+_MOVED = {"arrived": reference("Ref"), "from": text(), "to": text()}
 CHANGE: Schema = closed({
-    "number": {"type": "integer"}, "at": reference("Instant"), "transaction": reference("Hash"), "made": _ENDED,
-    "ended": _ENDED,
-}, about="What a transaction made and ended, of the contracts that the caller may read.")  # fmt: skip
+    "number": {"type": "integer"}, "at": reference("Instant"), "transaction": reference("Hash"),
+    "made": {"type": "array", "items": closed(_NAMED)},
+    "ended": {"type": "array", "items": closed({**_NAMED, "choice": text(about="The choice that ended it.")})},
+    "moved": {"type": "array", "items": closed({**_NAMED, **_MOVED}, about="`arrived` is its ref at the notary `to`.")},
+}, about="What a transaction made and ended, or a move moved, of the contracts that the caller may read.")  # fmt: skip
 
 
 class Streams:

@@ -91,11 +91,12 @@ class Deliverer:
 
     async def _delivered(self, hook: Hook) -> int:
         """Deliver the next page; the number of the last change that needs no more."""
-        caller = self._port.known(hook.person, hook.scopes)
+        caller = self._port.known(hook.person, hook.scopes, hook.token)
         page = await self._port.ask(caller, "changes.list", {"after": hook.after, "limit": _PAGE})
         assert isinstance(page, dict)
         for change in page["changes"]:
             if _is_wanted(hook, change):
+                self._port.known(hook.person, hook.scopes, hook.token)  # it may have ended since the last was sent
                 await self._send(hook, change)
             self._done(hook.id, change["number"])
         last: int = page["last"]
@@ -133,4 +134,5 @@ class Deliverer:
 
 
 def _is_wanted(hook: Hook, change: dict[str, Any]) -> bool:
-    return not hook.template or any(each["template"] == hook.template for each in (*change["made"], *change["ended"]))
+    about = (*change["made"], *change["ended"], *change["moved"])
+    return not hook.template or any(each["template"] == hook.template for each in about)

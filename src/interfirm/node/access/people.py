@@ -172,7 +172,7 @@ def caller_of_token(turn: Turn, text: str, *, now_ms: int) -> Caller:
     right = hmac.compare_digest(_hash(parts[2] if parts else ""), known)
     if not right or found is None or found.revoked_ms or found.expires_ms <= now_ms:
         raise Refusal(*_UNKNOWN)
-    return caller_of(turn, found.person, door="token", scopes=found.scopes)
+    return caller_of(turn, found.person, door="token", scopes=found.scopes).replace(token=found.id)
 
 
 def caller_of(turn: Turn, name: str, *, door: Door, scopes: tuple[str, ...] | None = None) -> Caller:

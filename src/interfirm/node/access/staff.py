@@ -67,7 +67,8 @@ class Staff:
         """Somebody whom the host has recognised, as the caller here; Refusal `access.unknown-caller`."""
         of = "" if self._host is None else self._host[0]
         with self._vault.read() as turn:
-            return self.caller(turn, f"{of}{OF}{caller.name}", door=caller.door, scopes=caller.scopes)
+            found = self.caller(turn, f"{of}{OF}{caller.name}", door=caller.door, scopes=caller.scopes)
+        return found.replace(token=caller.token)
 
     def guests(self, turn: Turn) -> list[Person]:
         """The host's people who have roles here, by name."""

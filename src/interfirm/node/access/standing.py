@@ -51,6 +51,15 @@ def ends_ms(turn: Turn, shown: Key) -> int | None:
     return None if session is None else session.ends_ms
 
 
+def check_token(turn: Turn, name: str, *, now_ms: int) -> None:
+    """Refuse (`access.revoked`, `access.expired`) what is done under the token of this id when it has ended."""
+    token = kept.get(turn, TOKENS, name.encode(), Token)
+    if token is None or token.revoked_ms:
+        raise _REVOKED
+    if token.expires_ms <= now_ms:
+        raise _EXPIRED
+
+
 def why_ended(turn: Turn, shown: Key, person: str, *, now_ms: int) -> Refusal:
     """Why somebody who was known is not any more, as far as the vault that knew them says."""
     known = find_person(turn, person)

@@ -21,6 +21,8 @@ class Caller(Value, frozen=True):
     so; None for no less."""
     variables: tuple[tuple[str, str], ...] = ()
     """What rules about rows know of the caller by `$name`, beside `$caller`."""
+    token: str = ""
+    """The id of the token that was shown, if one was."""
 
 
 class Rule(Value, frozen=True):

@@ -242,6 +242,53 @@ def test_a_token_is_not_looked_at_while_nothing_is_written_about_it(
     run(talk)
 
 
+CHANGES = """subscription($after: String, $of: [String!]) { _changes(after: $after, templates: $of) {
+  cursor rows { number transaction made { ref template } ended { ref choice } moved { ref arrived to } } } }"""
+
+
+def test_what_ends_is_told_with_the_choice_and_only_to_who_may_read_it(node: GraphNode) -> None:
+    async def talk() -> None:
+        everything = await Socket(node, headers(node)).open()
+        others = await Socket(node, headers(node, "lea", READER.replace(operations=("*",)))).open()
+        for socket in (everything, others):
+            await socket.follow(CHANGES)
+            assert (await socket.message())["payload"]["data"]["_changes"]["rows"] == []
+        me = node.node.firm.name
+        asker = node.node.client("kim", ALL)
+        cash = {"issuer": me, "owner": me, "amount": {"amount": "9.00", "currency": "EUR"}}
+        path = "/v1/contracts/cash.Cash"
+        first = (await asker.asks("POST", path, json={"fields": cash})).headers["location"].rpartition("/")[2]
+        halves = {
+            "arguments": {"amounts": [{"amount": "4.00", "currency": "EUR"}, {"amount": "5.00", "currency": "EUR"}]}
+        }
+        assert (await asker.asks("POST", f"{path}/{first}/divide", json=halves)).status_code == 200
+        node.port.commit("cash.Cash")
+        found = (await everything.message())["payload"]["data"]["_changes"]
+        one, two = found["rows"]
+        assert [each["ref"] for each in one["made"]] == [first]
+        assert (two["ended"], len(two["made"]), two["moved"]) == ([{"ref": first, "choice": "divide"}], 2, [])
+        await everything.follow(CHANGES, name="2", after="0", of=["invoices.Invoice"])
+        assert (await everything.message())["payload"]["data"]["_changes"] == {"cursor": "2", "rows": []}
+        await everything.follow(CHANGES, name="3", after="1")
+        assert (await everything.message())["payload"]["data"]["_changes"]["rows"] == [two]
+        assert others.idle()
+        await everything.leave()
+        await others.leave()
+
+    run(talk)
+
+
+def test_changes_are_for_who_may_follow_them(node: GraphNode) -> None:
+    async def talk() -> None:
+        socket = await Socket(node, headers(node, "lea", READER)).open()
+        await socket.follow(CHANGES)
+        answer = (await socket.message())["payload"]
+        assert answer["errors"][0]["extensions"]["code"] == "access.operation"
+        await socket.leave()
+
+    run(talk)
+
+
 def test_a_client_can_stop_a_stream_and_ask_other_things(node: GraphNode) -> None:
     async def talk() -> None:
         socket = await Socket(node, headers(node)).open()

@@ -98,6 +98,7 @@ class FirmNode:
         firm.loop._release = note
         self._listening: list[Changed] = []
         firm.services.watchers += [changes.note_change, self._recorded]
+        firm.services.books.moves.watchers += [changes.note_move, self._recorded]
         self.port = Doors(cast("NodeProcess", self))
         self.pushing = Pushing(self.port, firm.vault, firm.firm.keys.vrf, changes=self.changes)
         self.app: Any = rest_app(self.port, Answers(firm.vault, firm.clock_ms), more=self.pushing.endpoints)

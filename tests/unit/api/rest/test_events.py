@@ -13,7 +13,7 @@ import pytest
 from interfirm.api.rest import events
 from interfirm.base.limits import Limits
 from interfirm.node import changes
-from interfirm.node.access.types import Role, Rule
+from interfirm.node.access.types import OWNER, Role, Rule
 
 from .endings import ENDINGS, LIFE_MS
 from .nodes import Client, FirmNode, cash, made, nodes
@@ -52,7 +52,7 @@ def test_what_is_made_and_ended_is_told_in_order(node: FirmNode, follower: Clien
     assert follower.post(f"{PATH}/{first}/divide", json=halves).status_code == 200
     one, two = read(follower)
     assert (one["number"], one["made"], one["ended"]) == (1, [{"ref": first, "template": "cash.Cash"}], [])
-    assert (two["number"], two["ended"], len(two["made"])) == (2, one["made"], 2)
+    assert (two["number"], two["ended"], len(two["made"])) == (2, [{**one["made"][0], "choice": "divide"}], 2)
 
 
 def test_a_stream_goes_on_after_the_last_event_that_was_read(node: FirmNode, follower: Client) -> None:
@@ -72,6 +72,34 @@ def test_what_the_follower_may_not_read_is_passed_over_with_its_number(node: Fir
 def test_whoever_may_not_follow_is_refused_before_the_stream_begins(node: FirmNode) -> None:
     answer = node.client("ada", "administrator").get("/v1/events")
     assert (answer.status_code, answer.json()["code"]) == (403, "access.operation")
+
+
+def test_a_move_to_another_notary_is_told_with_where_it_went() -> None:
+    with nodes(1, notaries=2) as (node,):
+        follower = node.client("fay", FOLLOWER)
+        ref = made(follower.post(PATH, json=cash(node))).rpartition("/")[2]
+        away = move(node, ref)
+        other = node.client("ole", OTHER)
+        (told,) = read(follower, headers={"Last-Event-ID": "1"})
+        origin = node.desk.names.name_of(node.world.population.notaries[0].id)
+        here = {"ref": ref, "template": "cash.Cash", "arrived": told["moved"][0]["arrived"], "from": origin, "to": away}
+        assert (told["made"], told["ended"], told["moved"]) == ([], [], [here])
+        assert follower.get(f"{PATH}/{here['arrived']}").json()["notary"] == away
+        assert read(other) == []
+
+
+def move(node: FirmNode, ref: str) -> str:
+    """Move a contract to the network's second notary, whose name is returned."""
+    name = node.world.population.notaries[1].name
+
+    async def course() -> None:
+        parts = await node.handle("contracts.move", {"ref": ref, "to": name, "wait_ms": 600_000}, OWNER)
+        assert not isinstance(parts, dict)
+        flows = [part["flow"] async for part in parts]
+        assert flows[-1]["state"] == "done", flows
+
+    asyncio.run(course())
+    return name
 
 
 def test_streams_are_not_too_many(node: FirmNode, follower: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,10 @@ from interfirm.api.webhooks.sending import HttpSender
 from interfirm.api.webhooks.signing import signed_headers
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import LIMITS
+from interfirm.node import kept as spaces
 from interfirm.node import webhooks
 from interfirm.node.access import people
-from interfirm.node.access.types import Role, Rule
+from interfirm.node.access.types import Caller, Role, Rule
 from interfirm.node.webhooks import check_url, is_public
 
 CASH = "/v1/contracts/cash.Cash"
@@ -314,3 +315,47 @@ def test_a_fault_that_cannot_even_be_noted_ends_the_delivery_so_that_it_is_begun
             await asyncio.wait_for(node.pushing.run(), 30)
 
     asyncio.run(course())
+
+
+def test_a_webhook_ends_with_the_token_that_it_was_made_with_and_goes_on_under_another(node: FirmNode) -> None:
+    receiver = Receiver()
+
+    async def course(keeper: Client) -> None:
+        kept = await hook(keeper)
+        token = keeper.headers["Authorization"].split("_")[1]
+        other = node.client("kim", KEEPER)
+        with node.firm.vault.turn() as turn:
+            people.revoke_token(turn, token, now_ms=node.firm.clock_ms())
+        await issue(node, other)
+        while not (found := (await listed(other))[0])["stopped"]:
+            await asyncio.sleep(0.001)
+        assert (found["failure"], receiver.attempts) == ("access.revoked", [])
+        assert (await other.asks("POST", f"/v1/webhooks/{kept['id']}/resume")).status_code == 200
+        assert (await receiver.taken.get())[0] == URL
+
+    run(node, receiver, course)
+
+
+def test_a_webhook_ends_when_its_token_does(node: FirmNode) -> None:
+    receiver = Receiver()
+
+    async def course(keeper: Client) -> None:
+        await hook(keeper)
+        with node.firm.vault.turn() as turn:
+            (token,) = people.tokens(turn)
+            spaces.put(turn, people.TOKENS, token.id.encode(), token.replace(expires_ms=node.firm.clock_ms()))
+        other = node.client("kim", KEEPER)
+        await issue(node, other)
+        while not (found := (await listed(other))[0])["stopped"]:
+            await asyncio.sleep(0.001)
+        assert (found["failure"], receiver.attempts) == ("access.expired", [])
+
+    run(node, receiver, course)
+
+
+def test_a_webhook_is_not_made_in_a_session_which_it_would_outlive(node: FirmNode) -> None:
+    node.client("kim", KEEPER)
+    kim = Caller(name="kim", roles=(KEEPER.name,), door="session")
+    with pytest.raises(Refusal, match="made with a token") as caught:
+        node.desk.of(kim).handle("webhooks.new", {"url": URL})
+    assert caught.value.code == "webhook.token"
