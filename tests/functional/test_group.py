@@ -132,12 +132,14 @@ def test_nobody_can_take_the_name_that_a_person_of_the_host_has_at_an_entity(thr
 def test_who_leaves_the_host_is_known_nowhere(group: Group, entity: FirmNode) -> None:
     anna = group.person("anna", "clerk@*")
     assert anna.get(at(entity, "/v1/me")).status_code == 200
+    [token] = [each["id"] for each in asked(group.host, "access.tokens")["tokens"]]
+    assert entity.port.known("firm0/anna", None, token).roles == ("clerk",)  # as webhooks that she made ask
     group.leaves("anna")
     for path in ("/v1/me", at(entity, "/v1/me"), at(entity, CASH)):
         assert anna.get(path).status_code == 401
     assert anna.post(at(entity, "/graphql"), json=QUERY).status_code == 401
     with pytest.raises(Refusal, match=r"^access\.unknown-caller: "):
-        entity.port.known("firm0/anna", None)  # as webhooks and jobs that she began ask
+        entity.port.known("firm0/anna", None, token)
     assert asked(entity, "access.people")["people"] == [
         {**asked(group.host, "access.people")["people"][0], "name": "firm0/anna", "roles": ("clerk",), "active": False}
     ]
