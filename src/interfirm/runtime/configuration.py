@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,9 @@ class ApiSettings(Value, frozen=True, forbid_unknown_fields=True):
     key: str = ""
     """PEM file of the certificate's key."""
     proxies: tuple[str, ...] = ()
-    """Addresses of proxies that end TLS and are believed about who asks (`X-Forwarded-For`)."""
+    """Addresses (or networks) of proxies that end TLS and are believed about who asks (`X-Forwarded-For`)."""
+    path: str = ""
+    """The path under which a proxy shows the node and which it takes off, as `/nordmark`; empty: all of the host."""
 
 
 class WebhookSettings(Value, frozen=True, forbid_unknown_fields=True):
@@ -95,10 +98,11 @@ def read_configuration(path: Path, environment: Mapping[str, str] | None = None)
 
 def _signin(found: Configuration) -> SigninSettings:
     """Where browsers reach the node: where it listens, unless it is said; nowhere by what is not safe for them."""
-    if found.signin.origin:
-        return found.signin.checked()
-    derived = found.signin.replace(origin=url_of(found.api))
-    return derived.checked() if derived.is_safe else found.signin
+    placed = found.signin.replace(path=found.api.path)
+    if placed.origin:
+        return placed.checked()
+    derived = placed.replace(origin=url_of(found.api))
+    return derived.checked() if derived.is_safe else placed
 
 
 def _given(path: Path) -> dict[str, Any]:
@@ -123,6 +127,10 @@ def _check_api(api: ApiSettings, path: Path) -> None:
     check(0 <= api.port <= 65_535, "configuration.port", "a port is between 0 and 65535", path=str(path), port=api.port)
     pair = bool(api.certificate) is bool(api.key)
     check(pair, "configuration.tls", "HTTPS needs a certificate and its key", path=str(path))
+    for proxy in api.proxies:
+        _check_proxy(proxy, path)
+    placed = not api.path or re.fullmatch(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", api.path) is not None
+    check(placed, "configuration.path", "a path begins with / and does not end with it", path=str(path), given=api.path)
     try:
         inside = ipaddress.ip_address(api.host).is_loopback
     except ValueError:
@@ -130,6 +138,15 @@ def _check_api(api: ApiSettings, path: Path) -> None:
     safe = inside or bool(api.certificate) or bool(api.proxies)
     check(safe, "configuration.plain", "beyond this machine only with a certificate, or behind a proxy",
           path=str(path), host=api.host)  # fmt: skip
+
+
+def _check_proxy(proxy: str, path: Path) -> None:
+    """Whoever is believed can say that a request comes from anywhere: so it is named by address, and never `*`."""
+    try:
+        ipaddress.ip_network(proxy)
+    except ValueError:
+        raise Refusal("configuration.proxy", "a proxy is an IP address, or a network of them", path=str(path),
+                      proxy=proxy[:80]) from None  # fmt: skip
 
 
 def written_configuration(*, api_port: int) -> str:

@@ -40,6 +40,7 @@ class HttpServer:
             h11_max_incomplete_event_size=LIMITS.http_head_bytes_max,
             ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
             proxy_headers=bool(settings.proxies), forwarded_allow_ips=",".join(settings.proxies) or None,
+            root_path=settings.path,
         )  # fmt: skip
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None

@@ -35,7 +35,7 @@ class WebApplication:
     def __init__(self, process: NodeProcess, *, host: WebApplication | None = None) -> None:
         configuration, vault = process.assembly.configuration, process.assembly.vault
         self.firm = process.assembly.home.member.slug
-        self.url = configuration.signin.origin or url_of(configuration.api)
+        self.url = (configuration.signin.origin or url_of(configuration.api)) + configuration.signin.path
         within: Doors | None = None if host is None else host.doors
         self.doors: Doors = Doors(process, configuration.signin, configuration.oidc, host=within)
         answers = Answers(vault, process.clock.now_ms)

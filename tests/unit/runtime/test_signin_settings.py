@@ -39,3 +39,21 @@ def test_a_node_that_is_not_reached_by_http_has_no_browsers(tmp_path: Path) -> N
 def test_an_origin_that_others_could_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match=r"^configuration\.origin: "):
         read(tmp_path, '[signin]\norigin = "http://node.firm.example"\n')
+
+
+def test_a_path_of_a_proxy_is_known_where_people_sign_in(tmp_path: Path) -> None:
+    text = '[api]\nport = 8080\npath = "/nordmark"\nproxies = ["192.0.2.0/24", "::1"]\n'
+    assert read(tmp_path, text).signin.path == "/nordmark"
+    assert read(tmp_path, text, INTERFIRM_SIGNIN_ORIGIN="https://node.firm.example").signin.path == "/nordmark"
+
+
+@pytest.mark.parametrize("wrong", ["nordmark", "/", "/nordmark/", "//other.example", "/..", "/a?b", "/a b"])
+def test_what_is_no_path_is_refused(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(Refusal, match=r"^configuration\.path: "):
+        read(tmp_path, f'[api]\nport = 8080\npath = "{wrong}"\n')
+
+
+@pytest.mark.parametrize("wrong", ["*", "proxy.firm.example", "", "10.0.0.1/8"])
+def test_a_proxy_is_named_by_its_address(tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(Refusal, match=r"^configuration\.proxy: "):
+        read(tmp_path, f'[api]\nproxies = ["{wrong}"]\n')

@@ -1,7 +1,8 @@
 """The cookies of a session, and of signing in by way of others. Pure.
 
 Over HTTPS their names begin with `__Host-`: a browser then takes them only from this host, for all of it, and sends
-them encrypted. Over plain HTTP, which settings allow on this machine alone, no browser would take such a name.
+them encrypted. Such a cookie is for all paths, so nodes that share a host under different ones have names of their own.
+Over plain HTTP, which settings allow on this machine alone, no browser would take such a name.
 Source: RFC 6265bis section 4.1.3.2.
 """
 
@@ -19,7 +20,7 @@ Purpose = Literal["session", "oidc", "passkey"]
 
 def name_of(purpose: Purpose, settings: SigninSettings) -> str:
     """The name of a cookie."""
-    return f"{'__Host-' if settings.is_secure else ''}interfirm-{purpose}"
+    return f"{'__Host-' if settings.is_secure else ''}interfirm{settings.path.replace('/', '-')}-{purpose}"
 
 
 def read(purpose: Purpose, headers: Mapping[str, str], settings: SigninSettings) -> str:

@@ -39,7 +39,7 @@ class OidcDoor:
         self._signin = port.signin
         self._settings = settings
         self._cookies = port.signin.settings
-        redirect_uri = port.signin.settings.origin + RETURN_PATH
+        redirect_uri = port.signin.settings.origin + port.signin.settings.path + RETURN_PATH
         self.provider = Provider(settings, redirect_uri=redirect_uri, now_ms=port.signin.now_ms)
 
     async def begin(self, request: Request) -> Response:

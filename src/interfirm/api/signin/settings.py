@@ -15,6 +15,8 @@ class SigninSettings(Value, frozen=True, forbid_unknown_fields=True):
     origin: str = ""
     """Where browsers reach the node, as `https://node.firm.example`; as `[api]` says where it is empty. Behind a proxy
     it is the proxy's."""
+    path: str = ""
+    """As `[api]` says."""
     landing: str = ""
     """The path that a browser is sent to from the provider; without one it is shown its session as JSON."""
 
