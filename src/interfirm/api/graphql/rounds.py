@@ -1,13 +1,13 @@
-"""What many streams have in common when a commit wakes them: who asks, what may be asked, and the answer.
+"""What many streams have in common when a commit wakes them: what may be asked, and the answer.
 
-Everything of a round is found out after the commit that began it, and kept for a moment: streams that are alike are
+Everything of a round is found out after the commit before it, and kept for a moment: streams that are alike are
 answered once, and nobody is answered by what roles allowed before.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,7 +19,7 @@ from interfirm.node.access.people import role_of
 from interfirm.node.access.types import OWNER_ROLE, Caller
 
 ROUND_S = 1.0
-"""How long after a commit its streams share what was found out."""
+"""How long streams share what was found out; then it is found out anew."""
 T = TypeVar("T")
 
 
@@ -45,25 +45,27 @@ class Round:
     @property
     def is_over(self) -> bool:
         """Whether it is too long ago to rely on."""
-        return not self._shared or asyncio.get_running_loop().time() > self._ends_s
+        return asyncio.get_running_loop().time() > self._ends_s
 
-    def batch(self, headers: Mapping[str, str], asked: Asked, cursor: int | None) -> Batch:
-        """What came after a cursor, for who asks by these headers; Refusal where they may not ask, or not any more."""
-        who = (headers.get("authorization"), headers.get("cookie"))
-        found: Caller = self._once(("caller", who), lambda: self._executor.port.caller(headers))
-        caller: Caller = self._once(("standing", found), lambda: self._standing(found))
+    def batch(self, who: Caller, asked: Asked, cursor: int | None) -> Batch:
+        """What came after a cursor, for who follows; Refusal where they may not ask, or not any more."""
+        caller: Caller = self._once(("standing", who), lambda: self._standing(who))
         what = (caller, asked.query, asked.operation, asked.sha256, msgspec.json.encode(asked.variables))
         prepared: Prepared = self._once(("prepared", what), lambda: self._executor.prepare(caller, asked))
         return self._once(("batch", what, cursor), lambda: self._batch(caller, prepared, cursor))
 
     def _standing(self, caller: Caller) -> Caller:
-        """The caller without a name, where no rule of the roles depends on it: people of the same roles see alike."""
+        """The caller without what no rule of the roles depends on: people of the same roles see alike."""
         if not self._shared:
             return caller
-        names = [name for name in caller.roles if name != OWNER_ROLE]
+        rows = self._once(("rows", caller.roles), lambda: self._rows(caller.roles))
+        name = caller.name if "$caller" in rows else ""
+        return caller.replace(name=name, variables=caller.variables if "$" in rows else (), token="")
+
+    def _rows(self, roles: Sequence[str]) -> str:
+        """What the rules of some roles say about rows, as one text."""
         with self._executor.port.read() as turn:
-            rules = [rule for name in names for rule in role_of(turn, name).rules]
-        return caller if any("$" in rule.rows for rule in rules) else caller.replace(name="", variables=(), token="")
+            return " ".join(rule.rows for name in roles if name != OWNER_ROLE for rule in role_of(turn, name).rules)
 
     def _batch(self, caller: Caller, prepared: Prepared, cursor: int | None) -> Batch:
         with self._executor.port.read() as turn:

@@ -1,9 +1,9 @@
 """Streams over a WebSocket (sub-protocol graphql-transport-ws), pushed by commits.
 
 A stream is its query, answered again for what came after its cursor whenever a commit brought contracts of its
-template; while nothing changes, nothing is asked of the database. Who follows is asked anew before every answer, so a
-role that is taken away is felt at once; when a token or session ends, or its person leaves or has other roles, the
-socket is closed with the reason. A client that reconnects with its last cursor misses nothing and sees nothing twice.
+template; while nothing changes, nothing is asked of the database. Who follows is recognised when it begins, and watched
+from then on: when a token or session ends, or its person leaves or has other roles, the socket is closed with the
+reason. A client that reconnects with its last cursor misses nothing and sees nothing twice.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ class Streams:
         self._executor = executor
         self._waiting: set[Waiter] = set()
         self._stop: Any = None
-        self.round: Round | None = None
-        """What streams have found out since the last commit."""
+        self._round: Round | None = None
 
     async def serve(self, socket: WebSocket) -> None:
         """Talk to one client until it leaves."""
@@ -84,8 +83,14 @@ class Streams:
             if not self._waiting:
                 self._stop()
 
+    def round(self) -> Round:
+        """What streams have found out since the last commit, or a moment ago: on a slow machine they still share."""
+        if self._round is None or self._round.is_over:
+            self._round = Round(self._executor, shared=True)
+        return self._round
+
     def _changed(self, templates: frozenset[str]) -> None:
-        self.round = Round(self._executor, shared=True)
+        self._round = None
         for waiter in self._waiting:
             if not waiter.template or waiter.template in templates:
                 waiter.changed.set()
@@ -208,7 +213,8 @@ class Talk:
         try:
             async for answer in self._answers(asked_of(payload)):
                 await self._send({"type": "next", "id": name, "payload": answer})
-            await self._send({"type": "complete", "id": name})
+            if self.ended is None:
+                await self._send({"type": "complete", "id": name})
         except Refusal as refusal:
             await self._send({"type": "error", "id": name, "payload": refused(refusal)["errors"]})
         except (WebSocketDisconnect, RuntimeError):
@@ -227,16 +233,15 @@ class Talk:
             yield await self._executor.answer(caller, asked)
             return
         with self._streams.wait(prepared.template()) as waiter:
-            async for answer in self._arrivals(asked, waiter):
+            async for answer in self._arrivals(caller, asked, waiter):
                 yield answer
 
-    async def _arrivals(self, asked: Asked, waiter: Waiter) -> AsyncIterator[msgspec.Raw]:
+    async def _arrivals(self, caller: Caller, asked: Asked, waiter: Waiter) -> AsyncIterator[msgspec.Raw]:
         """What came since the cursor, batch by batch; then wait for more."""
-        now = Round(self._executor, shared=False)
-        at, cursor, first = now, None, True
-        while True:
+        at, cursor, first = Round(self._executor, shared=False), None, True
+        while self.ended is None:
             waiter.changed.clear()
-            batch = at.batch(self._headers, asked, cursor)
+            batch = at.batch(caller, asked, cursor)
             cursor = batch.cursor
             if batch.found or batch.failed or first:
                 yield batch.payload
@@ -245,8 +250,7 @@ class Talk:
             first = False
             if not batch.full:
                 await waiter.changed.wait()
-            shared = self._streams.round
-            at = now if shared is None or shared.is_over else shared
+            at = self._streams.round()
 
     async def _send(self, message: dict[str, Any]) -> None:
         await self._socket.send_text(msgspec.json.encode(message).decode())
