@@ -162,7 +162,7 @@ def play(vault: Vault, settings: NotifySettings, told: Callable[[Notifier], None
 
     async def main() -> None:
         ways = ways_of(settings, now_ms=lambda: 1_767_600_001_000)
-        notifier = Notifier(vault, ways, firm="nordmark", events=settings.events, sleep=pause)
+        notifier = Notifier(vault, ways, firm="nordmark", events=settings.events, now_ms=lambda: 0, sleep=pause)
         notifier.start()
         told(notifier)
         while notifier._under_way and len(pauses) < (failures or 100):

@@ -156,6 +156,8 @@ class _Now(Collector):
         yield "interfirm_notary_requests_waiting", "Requests without an answer of a notary.", asked
         yield "interfirm_notary_wait_seconds", "How long the longest of them waits.", age_s
         yield "interfirm_inbox_open", "Items that wait for a person.", self._metrics.inbox_count
+        yield "interfirm_approvals_open", "What waits for approvals of people here.", process.approving.count
+        yield "interfirm_approvals_wait_seconds", "How long the oldest of it waits.", process.approving.age_s
         yield "interfirm_events_waiting", "Events that wait for a turn.", process.driver.loop.waiting
         yield "interfirm_paused", "1 while the node begins nothing new.", node.flows.pause.paused is not None
         yield "interfirm_held_messages", "Messages that a paused node keeps until it goes on.", node.flows.pause.held

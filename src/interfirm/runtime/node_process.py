@@ -23,6 +23,7 @@ from interfirm.node.node import HeardTell, Refused, WakeAt
 from interfirm.node.notices import notice_id
 from interfirm.node.reading import shown_flow
 from interfirm.node.vault.types import FlowRecord, InboxItem
+from interfirm.runtime.approving import Approving
 from interfirm.runtime.archives import DailyArchive
 from interfirm.runtime.bootstrap import Assembly
 from interfirm.runtime.changing import Changing
@@ -82,7 +83,9 @@ class NodeProcess:
         watched, firm = assembly.configuration, home.member.slug
         self.telemetry = otlp_telemetry(watched.telemetry, identity=assembly.store.identity, firm=firm)
         ways = ways_of(watched.notify, now_ms=SystemClock().now_ms)
-        self.notifier = Notifier(assembly.vault, ways, firm=firm, events=watched.notify.events)
+        self.notifier = Notifier(assembly.vault, ways, firm=firm, events=watched.notify.events,
+                                 now_ms=self.clock.now_ms)  # fmt: skip
+        self.approving = Approving(assembly.vault, self.notifier.approval, now_ms=self.clock.now_ms)
         self.metrics.watch(self, certificate_until_s=certificate_until_s(home))
         self.jobs: JobDriver = job_driver(assembly, self.driver.put)
         self.control = ControlServer(home.control_path, self.handle)
@@ -112,6 +115,7 @@ class NodeProcess:
             self.tending.start("daily", lambda: daily.run(self.clock.now_ms))
             self._archive_daily()
             self.tending.start("webhooks", self.web.pushing.run)
+            self.tending.start("approvals", self.approving.run)
             async with self.jobs:
                 await self.driver.run()
         finally:

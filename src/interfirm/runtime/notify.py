@@ -14,11 +14,16 @@ from typing import Literal, Protocol
 from urllib.parse import quote
 
 from interfirm.base.errors import Refusal
-from interfirm.base.time import Instant
+from interfirm.base.time import DAY_MS, Instant
 from interfirm.base.values import Value
+from interfirm.node.access import approvals
+from interfirm.node.access.approvals import Pending
+from interfirm.node.access.people import Person
+from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, InboxItem
 from interfirm.node.vault.vault import Vault
 from interfirm.runtime.logs import log
+from interfirm.runtime.watching import is_address
 
 TOLD = "notices-told"
 RETRY_S_MIN, RETRY_S_MAX = 5, 600
@@ -26,28 +31,36 @@ LOOKED_COUNT_MAX = 1_000
 """Failed flows that are looked at when the node starts."""
 
 
+_TITLES = {"inbox": "something waits for a person", "failed": "a flow failed",
+           "approval": "something waits for approval"}  # fmt: skip
+_COMMANDS = {"inbox": "inbox list", "approval": "approvals list"}
+MAIL = "mail"
+"""The variable of a person that is where mail reaches them."""
+
+
 class Notice(Value, frozen=True):
     """Something that a person should know."""
 
     id: str
-    event: Literal["inbox", "failed"]
+    event: Literal["inbox", "failed", "approval"]
     firm: str
     about: str
-    """The kind of the question, or of the flow."""
+    """The kind of the question, or of the flow; the operation that waits for approvals."""
     subject: str
-    """The id of the inbox item, or of the flow."""
+    """The id of the inbox item, of the flow, or of what waits for approvals."""
     at_ms: int
+    to: tuple[str, ...] = ()
+    """Addresses of the people who may decide it, beside those of the configuration."""
 
     @property
     def title(self) -> str:
         """One line for people."""
-        what = "something waits for a person" if self.event == "inbox" else "a flow failed"
-        return f"{self.firm}: {what} ({self.about})"
+        return f"{self.firm}: {_TITLES[self.event]} ({self.about})"
 
     @property
     def text(self) -> str:
         """A few lines for people: what happened, when, and what to type."""
-        command = "inbox list" if self.event == "inbox" else f"flows show {self.subject}"
+        command = f"flows show {self.subject}" if self.event == "failed" else _COMMANDS[self.event]
         return f"{self.title}\nsince {Instant(self.at_ms)}: {self.subject}\n\ninterfirm --as {self.firm} {command}\n"
 
 
@@ -72,11 +85,21 @@ def of_flow(record: FlowRecord, *, firm: str) -> Notice:
                   subject=record.id, at_ms=record.changed_ms)  # fmt: skip
 
 
+def of_pending(pending: Pending, people: Sequence[Person], *, firm: str, now_ms: int) -> Notice:
+    """The notice that something waits for approvals of these people; another one each day, as a reminder."""
+    known = [dict(person.variables).get(MAIL, "") for person in people]
+    return Notice(
+        id=f"approval-{_safe(pending.id)}-{max(0, now_ms - pending.asked_ms) // DAY_MS}", event="approval", firm=firm,
+        about=pending.operation, subject=pending.id, at_ms=pending.asked_ms,
+        to=tuple(sorted(address for address in known if is_address(address))),
+    )  # fmt: skip
+
+
 class Notifier:
     """Tells what is to be told in every way there is. Runs on the node's event loop; sending is done in threads."""
 
     def __init__(
-        self, vault: Vault, ways: Sequence[Way], *, firm: str, events: Sequence[str],
+        self, vault: Vault, ways: Sequence[Way], *, firm: str, events: Sequence[str], now_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:  # fmt: skip
         self._vault = vault
@@ -84,6 +107,7 @@ class Notifier:
         self._firm = firm
         self._events = frozenset(events)
         self._sleep = sleep
+        self._now_ms = now_ms
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
 
     def start(self) -> None:
@@ -93,7 +117,10 @@ class Notifier:
         with self._vault.read() as turn:
             items, failed = turn.inbox(state="open"), turn.flows(state="failed", limit=LOOKED_COUNT_MAX)
             marks = [key for key, _ in turn.blobs(TOLD, limit=2**31 - 1)]
+            waiting = [self._of_pending(turn, each)
+                       for each in approvals.page(turn, ended=False, after=None, limit=LOOKED_COUNT_MAX)]  # fmt: skip
         notices = [of_item(each, firm=self._firm) for each in items] + [of_flow(f, firm=self._firm) for f in failed]
+        notices += waiting
         known = {_mark(way, notice) for way in self._ways for notice in notices}
         with self._vault.turn() as turn:
             for mark in marks:
@@ -105,6 +132,17 @@ class Notifier:
     def item(self, item: InboxItem) -> None:
         """An item waits for a person."""
         self._put(of_item(item, firm=self._firm))
+
+    def approval(self, pending: Pending) -> None:
+        """Something waits for approvals; told once a day."""
+        if self._ways:
+            with self._vault.read() as turn:
+                notice = self._of_pending(turn, pending)
+            self._put(notice)
+
+    def _of_pending(self, turn: Turn, pending: Pending) -> Notice:
+        people = approvals.deciders(turn, pending)
+        return of_pending(pending, people, firm=self._firm, now_ms=self._now_ms())
 
     def failed(self, record: FlowRecord) -> None:
         """A flow failed."""

@@ -27,7 +27,7 @@ class MailWay:
         self._password = read_secret(settings.smtp_password_file) if settings.smtp_password_file else ""
 
     def tell(self, notice: Notice) -> None:
-        """Send one mail to all addresses; Refusal `notify.mail`, `notify.header`."""
+        """Send one mail to all addresses, the notice's among them; Refusal `notify.mail`, `notify.header`."""
         message = message_of(notice, self._settings)
         try:
             with self._connected() as server:
@@ -55,11 +55,12 @@ class MailWay:
 
 def message_of(notice: Notice, settings: NotifySettings) -> EmailMessage:
     """The mail; Refusal `notify.header` where a text would make headers of its own."""
-    for text in (notice.title, notice.id, settings.mail_from, *settings.mail_to):
+    people = tuple(dict.fromkeys((*settings.mail_to, *notice.to)))
+    for text in (notice.title, notice.id, settings.mail_from, *people):
         check(_CONTROL.search(text) is None, "notify.header", "a header is one line", text=text[:100])
     message = EmailMessage(policy=SMTP)
     message["From"] = settings.mail_from
-    message["To"] = ", ".join(settings.mail_to)
+    message["To"] = ", ".join(people)
     message["Subject"] = f"[interfirm] {notice.title}"
     message["Auto-Submitted"] = "auto-generated"
     message["X-Interfirm-Notice"] = notice.id

@@ -45,7 +45,7 @@ class TelemetrySettings(Value, frozen=True, forbid_unknown_fields=True):
 
 
 class NotifySettings(Value, frozen=True, forbid_unknown_fields=True):
-    """`[notify]`: who is told when something waits for a person, or a flow has failed."""
+    """`[notify]`: who is told when something waits for a person or for approvals, or a flow has failed."""
 
     mail_to: tuple[str, ...] = ()
     """Addresses; empty: no mail."""
@@ -60,13 +60,12 @@ class NotifySettings(Value, frozen=True, forbid_unknown_fields=True):
     """Where a signed JSON message is posted; empty: nowhere."""
     webhook_secret_file: str = ""
     """The secret that signs (https://www.standardwebhooks.com); 16 bytes at least."""
-    events: tuple[Literal["inbox", "failed"], ...] = ("inbox", "failed")
+    events: tuple[Literal["inbox", "failed", "approval"], ...] = ("inbox", "failed", "approval")
 
     def checked(self) -> NotifySettings:
         """The same; Refusal `configuration.*` where it is not complete, not safe, or would forge a header."""
         for address in (*self.mail_to, *([self.mail_from] if self.mail_to else [])):
-            good = _ADDRESS.fullmatch(address) is not None
-            check(good, "configuration.address", "this is no address for mail", address=address[:100])
+            check(is_address(address), "configuration.address", "this is no address for mail", address=address[:100])
         if self.mail_to:
             check(_is_host(self.smtp_host), "configuration.host", "mail needs a server", host=self.smtp_host[:100])
             check(0 < self.smtp_port <= 65_535, "configuration.port", "a port is between 1 and 65535",
@@ -79,6 +78,11 @@ class NotifySettings(Value, frozen=True, forbid_unknown_fields=True):
             check_url(self.webhook_url)
             check(bool(self.webhook_secret_file), "configuration.webhook", "a webhook needs a secret to sign with")
         return self
+
+
+def is_address(text: str) -> bool:
+    """Whether mail can be sent there, and nothing else be smuggled in."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 def check_url(url: str) -> None:

@@ -16,10 +16,14 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.money import Money
 from interfirm.base.values import Value
 from interfirm.node import kept
+from interfirm.node.access import people
+from interfirm.node.access.machine import may
+from interfirm.node.access.people import Person
 from interfirm.node.access.types import OWNER_ROLE, Caller
 from interfirm.node.vault.turn import Turn
 
 OPEN, ENDED, MATRIX = "approvals-open", "approvals-ended", "approval-matrix"
+DECIDE = "approvals.decide"
 CREATE = "create"
 """What making a contract is called beside the names of choices."""
 State = Literal["open", "approved", "declined", "withdrawn", "expired"]
@@ -133,6 +137,19 @@ def check_open(pending: Pending, *, at_ms: int) -> None:
     """Refuse (`access.approval`) what does not wait any more."""
     state = "expired" if pending.state == "open" and at_ms >= pending.expires_ms else pending.state
     check(state == "open", "access.approval", "this does not wait for approval any more", state=state)
+
+
+def deciders(turn: Turn, pending: Pending) -> list[Person]:
+    """The people here who may decide it, whoever asked for it left out."""
+    return [person for person in people.people(turn) if person.active and _decides(turn, pending, person)]
+
+
+def _decides(turn: Turn, pending: Pending, person: Person) -> bool:
+    if person.name == pending.asked_by:
+        return False
+    caller = people.as_caller(people.here(turn, person), door="session")
+    fits = any(not line.roles or set(line.roles) & set(caller.roles) for line in pending.lines)
+    return fits and may(caller, [people.role_of(turn, name) for name in caller.roles], DECIDE)
 
 
 # keeping ----------------------------------------------------------------------------------------------------------

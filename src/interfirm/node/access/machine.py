@@ -34,12 +34,7 @@ class Permission:
 
     def may(self, operation: str) -> bool:
         """Whether an operation may be asked for by its name."""
-        scopes = self.caller.scopes
-        if scopes is not None and not _names(scopes, operation):
-            return False
-        if _names(EVERYBODY, operation):
-            return True
-        return OWNER_ROLE in self.caller.roles or any(_names(role.operations, operation) for role in self.roles)
+        return may(self.caller, self.roles, operation)
 
     def check_operation(self, operation: str) -> None:
         """Refuse (`access.operation`) an operation that is not allowed."""
@@ -113,6 +108,15 @@ class Permission:
             if rule.template == "*" and refusal.code == "access.rule":
                 return None
             raise
+
+
+def may(caller: Caller, roles: Iterable[Role], operation: str) -> bool:
+    """Whether a caller with these roles may ask for an operation by its name."""
+    if caller.scopes is not None and not _names(caller.scopes, operation):
+        return False
+    if _names(EVERYBODY, operation):
+        return True
+    return OWNER_ROLE in caller.roles or any(_names(role.operations, operation) for role in roles)
 
 
 _EVERYTHING = Rule(template="*", read=True, create=True, choices=("*",))

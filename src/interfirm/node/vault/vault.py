@@ -21,7 +21,7 @@ from interfirm.node.vault.template_tables import Engine, TemplateTables
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.work import Shared
 
-Touched = Callable[[frozenset[Key]], None]
+Touched = Callable[[frozenset[Key]], object]
 _LAST_TRANSACTION = sa.select(sa.func.coalesce(sa.func.max(transactions.c.number), 0))
 _LAST_CONTRACT = sa.select(sa.func.coalesce(sa.func.max(contracts.c.number), 0))
 
