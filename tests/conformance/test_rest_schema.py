@@ -20,7 +20,7 @@ from interfirm.node.access.types import Role
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Using `httpx`")
 EXAMPLES = int(os.environ.get("INTERFIRM_EXAMPLES", "2"))
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
-FIXED = "^/(health|ready|v1/(me|templates|flows|inbox|approvals|documents|webhooks)).*"
+FIXED = "^/(health|ready|v1/(me|entities|templates|flows|inbox|approvals|documents|webhooks)).*"
 CASH = "^/v1/contracts/cash[.].*"
 EVERYTHING = "^/(?!v1/events).*"
 """But for the stream, which has no end."""

@@ -43,8 +43,8 @@ def test_a_group_runs_in_one_process_trades_over_the_ledger_and_lets_a_firm_go(t
     try:
         notaries.start_all(layout)
         token = in_one_process(layout, host, seller)
-        stopped = answer(command("--network", str(layout.folder), "--as", host.member.slug, "--json", "node", "stop"))
-        assert stopped == {"stopped": [host.member.name]}
+        restarted(layout, host, seller)
+        assert supervise.stop([host]) == [host.member.name]
         assert supervise.running(seller) is None
         host.configuration_path.write_text(alone)
         notaries.start_all(layout)
@@ -79,6 +79,17 @@ def in_one_process(layout: NetworkLayout, host: Home, seller: Home) -> str:
     assert again.returncode == 3
     assert '"group.hosted"' in again.stderr
     return token
+
+
+def restarted(layout: NetworkLayout, host: Home, seller: Home) -> None:
+    """All of a group come to rest, start again together, and go on."""
+    before = supervise.running(host)
+    network = ("--network", str(layout.folder), "--json")
+    assert command(*network, "--as", seller.member.slug, "node", "restart").returncode == 3
+    found = answer(command(*network, "--as", host.member.slug, "node", "restart"))
+    assert (found["restarted"], found["drained"]) == (True, True)
+    assert supervise.running(seller) == supervise.running(host) != before
+    assert [asker(each).call("status")["paused"] for each in (host, seller)] == [None, None]
 
 
 def taken_out(layout: NetworkLayout, host: Home, seller: Home, token: str) -> None:

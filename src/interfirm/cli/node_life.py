@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from interfirm.cli import session
 from interfirm.cli.network import node_app
+from interfirm.runtime.asking import Asker
 
 LOOK_MS = 1_000
 """How often a person is told how far it is."""
@@ -34,7 +36,7 @@ def drain(reason: Reason) -> None:
     Flows that wait for a person or a time stay: they go on after a restart, as everything does.
     """
     session.ask("node.pause", reason=reason)
-    found = _at_rest()
+    found = _at_rest(session.client(), wait_s=session.options.wait_s)
     session.show(found, _told)
     if not found["drained"]:
         raise typer.Exit(session.WAITING)
@@ -49,33 +51,43 @@ def restart(
 
     Where --wait was not enough for it to come to rest, it is left running as before, and the flows that hinder it are
     listed, with exit code 4. `--now` stops it nevertheless, which is as safe: what was under way goes on. A node that
-    was paused stays so.
+    was paused stays so. The nodes of a group that one process runs are drained and started together.
     """
     from interfirm.runtime import supervise  # starts processes, which other commands here do not
 
     layout = session.layout()
     home = layout.firm(session.options.firm)
-    was_paused = session.ask("status")["paused"] is not None
-    if not was_paused:
-        session.ask("node.pause", reason=reason)
-    found = {"firm": home.member.slug, "restarted": False, **_at_rest(wait_s=0 if now else session.options.wait_s)}
+    supervise.check_stoppable([home])
+    nodes = [Asker(each.control_path) for each in (home, *supervise.within(layout, home))]
+    going_on = [node for node in nodes if node.call("status")["paused"] is None]
+    for node in going_on:
+        node.call("node.pause", {"reason": reason})
+    stands = [_at_rest(node, wait_s=0 if now else session.options.wait_s) for node in nodes]
+    found = {"firm": home.member.slug, "restarted": False, **_together(stands)}
     if found["drained"] or now:
         supervise.stop([home])
         supervise.start(layout, [home])
         found["restarted"] = True
-    if not was_paused:
-        session.ask("node.resume")
+    for node in going_on:
+        node.call("node.resume")
     session.show(found, lambda d: f"{home.member.name} runs again" if d["restarted"] else _told(d))
     if not found["restarted"]:
         raise typer.Exit(session.WAITING)
 
 
-def _at_rest(*, wait_s: float | None = None) -> dict[str, Any]:
+def _together(stands: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """How several nodes stand."""
+    counts = {name: sum(each[name] for each in stands) for name in ("busy_count", "resting_count", "held", "outbox")}
+    busy = [flow for each in stands for flow in each["busy"]]
+    return {"drained": all(each["drained"] for each in stands), "busy": busy, **counts}
+
+
+def _at_rest(node: Asker, *, wait_s: float) -> dict[str, Any]:
     """How a paused node stands when nobody is at work for it any more, or when the time is over."""
-    deadline = time.monotonic() + (session.options.wait_s if wait_s is None else wait_s)
+    deadline = time.monotonic() + wait_s
     while True:
         left_ms = max(0, round((deadline - time.monotonic()) * 1000))
-        found = session.ask("node.drain", wait_ms=min(LOOK_MS, left_ms))
+        found = node.call("node.drain", {"wait_ms": min(LOOK_MS, left_ms)})
         if found["drained"] or left_ms == 0:
             return found
         if session.progress_allowed():

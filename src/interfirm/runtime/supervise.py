@@ -109,15 +109,26 @@ def stop(homes: Sequence[Home]) -> list[str]:
     Entities stop with their hosts; Refusal `group.hosted` for one whose host is to go on.
     """
     found = [home for home in homes if running(home) is not None]
-    named = {home.member.slug for home in homes}
-    for home in found:
-        host = host_of(home)
-        check(host in named or not host, "group.hosted", "this firm stops with its group's host: stop that, or take it"
-              " out of `[group]` and start the host again", firm=home.member.slug, host=host)  # fmt: skip
+    check_stoppable(found)
     end([home for home in found if not host_of(home)], running)
     for home in found:
         home.pid_path.unlink(missing_ok=True)
     return [home.member.name for home in found]
+
+
+def check_stoppable(homes: Sequence[Home]) -> None:
+    """Refuse (`group.hosted`) to stop firms that run in the process of a host which is not among them."""
+    named = {home.member.slug for home in homes}
+    for home in homes:
+        host = host_of(home)
+        check(host in named or not host, "group.hosted", "this firm stops with its group's host: stop that, or take it"
+              " out of `[group]` and start the host again", firm=home.member.slug, host=host)  # fmt: skip
+
+
+def within(layout: NetworkLayout, host: Home) -> list[Home]:
+    """The entities that run in a host's process now."""
+    homes = [layout.home(member) for member in layout.members]
+    return [home for home in homes if host_of(home) == host.member.slug and running(home) is not None]
 
 
 def end(owners: Sequence[T], number: Callable[[T], int | None], *, timeout_s: float = STOP_TIMEOUT_S) -> list[T]:
