@@ -14,7 +14,8 @@ from interfirm.node.retention.types import YEAR_DAYS
 app = typer.Typer(help="How long what has ended is kept.", no_args_is_help=True)
 hold_app = typer.Typer(help="Legal holds: what is kept whatever a rule says.", no_args_is_help=True)
 About = Annotated[
-    str, typer.Argument(help="A template as folder.Name, '*' for those without a rule, or flows, inbox or jobs.")
+    str,
+    typer.Argument(help="A template as folder.Name, '*' for those without a rule, or flows, inbox, approvals or jobs."),
 ]
 
 

@@ -58,7 +58,7 @@ def _rules(desk: Desk, arguments: dict[str, Any]) -> Answer:
 def _set_rule(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Let what has ended go after `days`, or never without them; `ground` is the law or reason.
 
-    `about` is a template, `*` for those without a rule of their own, or flows, inbox or jobs.
+    `about` is a template, `*` for those without a rule of their own, or flows, inbox, approvals or jobs.
     """
     asked = typed_of(arguments, _RuleAsked)
     about = asked.about if asked.about in (EVERY, *PAPERS) else desk.template_name(desk.engine.named(asked.about))

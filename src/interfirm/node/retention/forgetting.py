@@ -1,4 +1,4 @@
-"""Papers of a node's own work that a rule lets go: ended flows, decided questions to people, jobs that are over."""
+"""Papers of a node's own work that a rule lets go: ended flows, decided questions and approvals, jobs that are over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from itertools import islice
 from typing import Any
 
 from interfirm.base.time import DAY_MS
+from interfirm.node import kept
+from interfirm.node.access import approvals
 from interfirm.node.access.audit import forget_asker
 from interfirm.node.desk import Desk
 from interfirm.node.flows.machine import ENDED
@@ -54,6 +56,14 @@ def _inbox(turn: Turn, before_ms: int) -> int:
     return len(names)
 
 
+def _approvals(turn: Turn, before_ms: int) -> int:
+    every = kept.every(turn, approvals.ENDED, approvals.Pending)
+    names = list(islice((name for name, each in every if each.expires_ms < before_ms), PAGE_ROWS))
+    for name in names:
+        turn.blob_delete(approvals.ENDED, name)
+    return len(names)
+
+
 def _jobs(turn: Turn, before_ms: int) -> int:
     old = [job for job in jobs.jobs(turn) if job.state != "running" and job.changed_ms < before_ms]
     names = list(islice(old, PAGE_ROWS))
@@ -62,4 +72,6 @@ def _jobs(turn: Turn, before_ms: int) -> int:
     return len(names)
 
 
-_FORGET: dict[str, Callable[[Turn, int], int]] = {"flows": _flows, "inbox": _inbox, "jobs": _jobs}
+_FORGET: dict[str, Callable[[Turn, int], int]] = {
+    "flows": _flows, "inbox": _inbox, "approvals": _approvals, "jobs": _jobs,
+}  # fmt: skip

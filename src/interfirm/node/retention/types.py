@@ -12,7 +12,7 @@ from interfirm.node.vault.types import StoredContract, StoredTransaction
 
 EVERY = "*"
 """The rule for templates that have none of their own."""
-PAPERS = ("flows", "inbox", "jobs")
+PAPERS = ("flows", "inbox", "approvals", "jobs")
 """What a node keeps of its own work: rules about these let it be forgotten, nothing of it is archived."""
 YEAR_DAYS = 366
 """A year of a rule: never less than a year of the calendar."""

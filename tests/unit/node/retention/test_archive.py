@@ -12,6 +12,8 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.limits import Limits
 from interfirm.ledger.proof import ProofBundle, verify_proof
+from interfirm.node import kept
+from interfirm.node.access import approvals
 from interfirm.node.retention import archiving, store
 from interfirm.node.retention.checking import checked
 from interfirm.node.retention.sealed_file import ArchiveReader
@@ -327,11 +329,17 @@ def test_a_transaction_is_not_recorded_again_after_it_was_archived(one: Keeper, 
 def test_papers_are_forgotten_by_their_own_rules(one: Keeper) -> None:
     for about in PAPERS:
         one.lets_go(about=about)
+    pending = approvals.Pending(
+        id="old", asked_by="anna", asked_ms=1, operation="create", event=b"", kind="flow", demands=(), lines=(),
+        shown={}, expires_ms=2, state="expired",
+    )  # fmt: skip
+    with one.desk.vault.turn() as turn:
+        kept.put(turn, approvals.ENDED, b"old", pending)
     count = len(one.desk.handle("flows.list", {})["flows"])
     assert one.archived()["result"]["forgotten"]["flows"] == count > 0
     assert one.desk.handle("flows.list", {})["flows"] == []
     with one.desk.vault.read() as turn:
-        assert turn.blobs("asked-by") == []
+        assert turn.blobs("asked-by") == turn.blobs(approvals.ENDED) == []
     one.later_ms *= 2
     assert one.archived()["result"]["forgotten"]["jobs"] == 1
 
