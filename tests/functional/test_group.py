@@ -11,7 +11,7 @@ from tests.unit.api.groups import Group, a_group, asked, at
 from tests.unit.api.rest.nodes import Client, FirmNode, cash, made
 
 from interfirm.base.errors import Refusal
-from interfirm.node.access import audit
+from interfirm.node.access import approvals, audit
 from interfirm.node.access.staff import Staff
 from interfirm.runtime.doors import Doors
 
@@ -168,6 +168,9 @@ def test_four_eyes_of_an_entity_are_those_of_people_with_roles_there(group: Grou
     bob, eve = group.person("bob", "approver@firm1"), group.person("eve", "approver", "viewer@firm1")
     pending = anna.post(at(entity, CASH), json=cash(entity)).json()["approval"]
     assert pending["asked_by"] == "firm0/anna"
+    with entity.desk.vault.read() as turn:
+        found = approvals.deciders(turn, approvals.get(turn, pending["id"]), entity.desk.staff.everybody(turn))
+    assert [each.name for each in found] == ["firm0/bob"]
     path, yes = at(entity, f"/v1/approvals/{pending['id']}"), {"json": {"approve": True}}
     assert code(anna.post(path, **yes)) == "access.four-eyes"
     assert code(eve.post(path, **yes)) == "access.operation"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from interfirm.base.errors import Refusal
+from interfirm.base.errors import Refusal, check
 from interfirm.base.time import Day, Instant
 from interfirm.cli import session
 from interfirm.node.vault.places import DatabaseUrl
@@ -214,6 +214,9 @@ def leave(
     """
     layout = session.layout()
     home = layout.firm(firm)
+    runs = [each.member.slug for each in supervise.within(layout, home)]
+    check(not runs, "group.host", "this firm's process runs others of its group; take them out of `[group]` first",
+          entities=runs)  # fmt: skip
     staying = _binding(home, force=force)
     if staying and not force:
         raise Refusal(

@@ -84,7 +84,7 @@ class NodeProcess:
         self.telemetry = otlp_telemetry(watched.telemetry, identity=assembly.store.identity, firm=firm)
         ways = ways_of(watched.notify, now_ms=SystemClock().now_ms)
         self.notifier = Notifier(assembly.vault, ways, firm=firm, events=watched.notify.events,
-                                 now_ms=self.clock.now_ms)  # fmt: skip
+                                 now_ms=self.clock.now_ms, staff=assembly.desk.staff)  # fmt: skip
         self.approving = Approving(assembly.vault, self.notifier.approval, now_ms=self.clock.now_ms)
         self.metrics.watch(self, certificate_until_s=certificate_until_s(home))
         self.jobs: JobDriver = job_driver(assembly, self.driver.put)

@@ -19,6 +19,7 @@ from interfirm.base.values import Value
 from interfirm.node.access import approvals
 from interfirm.node.access.approvals import Pending
 from interfirm.node.access.people import Person
+from interfirm.node.access.staff import Staff
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, InboxItem
 from interfirm.node.vault.vault import Vault
@@ -100,9 +101,10 @@ class Notifier:
 
     def __init__(
         self, vault: Vault, ways: Sequence[Way], *, firm: str, events: Sequence[str], now_ms: Callable[[], int],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep, staff: Staff | None = None,
     ) -> None:  # fmt: skip
         self._vault = vault
+        self._staff = Staff(vault) if staff is None else staff
         self._ways: Mapping[str, Way] = {way.name: way for way in ways}
         self._firm = firm
         self._events = frozenset(events)
@@ -141,7 +143,7 @@ class Notifier:
             self._put(notice)
 
     def _of_pending(self, turn: Turn, pending: Pending) -> Notice:
-        people = approvals.deciders(turn, pending)
+        people = approvals.deciders(turn, pending, self._staff.everybody(turn))
         return of_pending(pending, people, firm=self._firm, now_ms=self._now_ms())
 
     def failed(self, record: FlowRecord) -> None:

@@ -139,15 +139,15 @@ def check_open(pending: Pending, *, at_ms: int) -> None:
     check(state == "open", "access.approval", "this does not wait for approval any more", state=state)
 
 
-def deciders(turn: Turn, pending: Pending) -> list[Person]:
-    """The people here who may decide it, whoever asked for it left out."""
-    return [person for person in people.people(turn) if person.active and _decides(turn, pending, person)]
+def deciders(turn: Turn, pending: Pending, everybody: Sequence[Person]) -> list[Person]:
+    """Those of these people, with the roles that hold here, who may decide it; whoever asked for it left out."""
+    return [person for person in everybody if person.active and _decides(turn, pending, person)]
 
 
 def _decides(turn: Turn, pending: Pending, person: Person) -> bool:
     if person.name == pending.asked_by:
         return False
-    caller = people.as_caller(people.here(turn, person), door="session")
+    caller = people.as_caller(person, door="session")
     fits = any(not line.roles or set(line.roles) & set(caller.roles) for line in pending.lines)
     return fits and may(caller, [people.role_of(turn, name) for name in caller.roles], DECIDE)
 

@@ -78,6 +78,10 @@ class Staff:
             kept = people.people(at_host)
         return [guest for person in kept if (guest := self._guest(turn, person)) is not None]
 
+    def everybody(self, turn: Turn) -> list[Person]:
+        """The node's own people and guests, with the roles that hold here."""
+        return [*(people.here(turn, person) for person in people.people(turn)), *self.guests(turn)]
+
     def entities(self, caller: Caller | None = None) -> list[Entity]:
         """The entities that run here, by slug; only those that a caller may enter, where one is named."""
         found = [self._hosted[slug] for slug in sorted(self._hosted)]

@@ -11,6 +11,7 @@ import pytest
 from interfirm.base.errors import Refusal
 from interfirm.formats.tables import TableFormats
 from interfirm.node.access.people import Person, caller_of, put_person, put_role
+from interfirm.node.access.staff import Entity
 from interfirm.node.access.types import Caller, Role, Rule
 from interfirm.node.jobs import exporting
 
@@ -88,6 +89,28 @@ def test_rights_that_end_while_a_job_runs_end_the_job(firm: Bench) -> None:
         put_person(turn, Person(name="anna", roles=(), created_ms=1, active=False))
     ended = firm.until_done(job["id"])
     assert (ended["state"], ended["result"]["code"]) == ("refused", "access.unknown-caller")
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_job_of_a_person_of_the_groups_host_goes_on_as_long_as_that_person_is_there(
+    firm: Bench, *, leaves: bool
+) -> None:
+    host = firm.other().desk
+    host.staff.take_in(Entity(slug="austria", name="Austria", url=""), firm.desk.staff, host="halden")
+    person(firm, "reader", Rule(template="cash.Cash", read=True))
+    anna = Person(name="anna", roles=("role-reader@austria",), created_ms=1)
+    with host.vault.turn() as turn:
+        put_person(turn, anna)
+    with firm.desk.vault.read() as turn:
+        guest = firm.desk.staff.caller(turn, "halden/anna", door="token")
+    job = firm.ask("bulk.export", caller=guest, template="cash.Cash")["job"]
+    with host.vault.turn() as turn:
+        put_person(turn, anna.replace(active=not leaves))
+    ended = firm.until_done(job["id"])
+    if leaves:
+        assert (ended["state"], ended["result"]["code"]) == ("refused", "access.unknown-caller")
+    else:
+        assert len(rows_of(firm.written(ended))) == 8
 
 
 def test_a_caller_imports_what_its_roles_allow(firm: Bench) -> None:
