@@ -30,6 +30,7 @@ from interfirm.contracts.types import ContractRef, TemplateId
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import FlowRecord, StoredContract, StoredTransaction
 from interfirm.node.vault.vault import Vault
+from interfirm.node.vault.where import Compare
 
 EXERCISE_MICROSECONDS_MAX = 1000
 PAGE_RATIO_MAX = 6.0
@@ -220,12 +221,10 @@ def replay_turns(peer: sqlite3.Connection, trace: list[Statement], count: int) -
 
 def pages(vault: Vault, count: int, limit: int = 50) -> Iterator[int]:
     """`count` pages of the list of one buyer's active invoices by due day, one after the other."""
-    after = None
+    after, of_one = None, Compare("buyer", "eq", PARTIES[3])
     with vault.read() as turn:
         for _ in range(count):
-            page = turn.contracts_of(
-                "Invoice", where={"buyer": PARTIES[3]}, order_by=("due", "number"), after=after, limit=limit
-            )
+            page = turn.select("Invoice", where=of_one, order_by=("due", "number"), after=after, limit=limit)
             after = page.next_cursor
             yield len(page.rows)
 

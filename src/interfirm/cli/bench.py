@@ -14,7 +14,7 @@ import typer
 from interfirm.base.errors import Refusal
 from interfirm.cli import session
 
-NAMES = ("transaction", "notary", "flow", "contract", "memory", "vault", "store", "receipts", "bulk")
+NAMES = ("transaction", "notary", "flow", "contract", "memory", "vault", "store", "receipts", "bulk", "api")
 SOLO, COMETBFT = "solo", "cometbft"
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks"
 
