@@ -21,6 +21,7 @@ from tests.unit.node.vault.samples import (
     bytes32,
     contract,
     everything,
+    fitting,
     flow,
     invoice,
     move,
@@ -86,13 +87,13 @@ def add_all(vault: Vault, contracts: list[StoredContract]) -> None:
             turn.add_contract(each)
 
 
-def listed(vault: Vault, template: Any = "Invoice", **options: Any) -> list[ContractRef]:
+def listed(vault: Vault, template: Any = "Invoice", where: Any = None, **options: Any) -> list[ContractRef]:
     """The refs of a whole list, read in pages of two."""
     found: list[ContractRef] = []
     after = None
     with vault.read() as turn:
         while True:
-            page = turn.contracts_of(template, after=after, limit=2, **options)
+            page = turn.select(template, where=fitting(where or {}), after=after, limit=2, **options)
             found += [row.ref for row in page.rows]
             after = page.next_cursor
             if after is None:
@@ -252,7 +253,7 @@ def test_a_contract_added_again_keeps_its_status(vault: Vault, engine: SampleEng
         found = turn.contract(stored.ref)
         assert found is not None
         assert found.status == "consumed"
-        assert turn.count("Invoice", status=None) == 1
+        assert turn.total("Invoice", status=None).count == 1
 
 
 def test_a_contract_added_again_as_valid_becomes_known_to_be_valid(vault: Vault, engine: SampleEngine) -> None:
@@ -441,7 +442,7 @@ def test_a_list_can_be_filtered(vault: Vault, engine: SampleEngine, where: dict[
     add_all(vault, stored)
     assert set(listed(vault, where=where)) == {stored[n].ref for n in expected}
     with vault.read() as turn:
-        assert turn.count("Invoice", where=where) == len(expected)
+        assert turn.total("Invoice", where=fitting(where)).count == len(expected)
 
 
 EVERYTHING: list[tuple[dict[str, Any], bool]] = [
@@ -483,7 +484,6 @@ BAD_LISTS: list[tuple[dict[str, Any], str]] = [
     ({"where": {"due": "2026-01-01"}}, "vault.where"),
     ({"where": {"buyer": b"short"}}, "vault.where"),
     ({"where": {"number": ("lt", None)}}, "vault.where"),
-    ({"where": {"payable": ("in", [Money(1, "EUR")])}}, "vault.where"),
     ({"where": {"payable": ("lt", None)}}, "vault.where"),
     ({"where": {"number": ("in", "INV")}}, "vault.where"),
     ({"where": {"number": ("in", ["x"] * 1001)}}, "vault.where"),
@@ -503,25 +503,26 @@ BAD_LISTS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("options", "code"), BAD_LISTS)
 def test_a_list_that_cannot_be_is_refused(vault: Vault, options: dict[str, Any], code: str) -> None:
     with pytest.raises(Refusal) as caught, vault.read() as turn:
-        turn.contracts_of(options.get("template", "Invoice"), **{k: v for k, v in options.items() if k != "template"})
+        turn.select(**{"template": "Invoice", **options, "where": fitting(options.get("where", {}))})
     assert caught.value.code == code
 
 
 @pytest.mark.parametrize("field", ["lines", "price", "quantity", "ref", "table"])
 def test_a_list_is_not_ordered_by_what_has_no_order(vault: Vault, field: str) -> None:
     with refused("vault.order"), vault.read() as turn:
-        turn.contracts_of("Everything", order_by=field)
+        turn.select("Everything", order_by=field)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"where": {"buyer": BOB}}, {"order_by": "due"}, {"status": None}, {"template": "samples.Invoice"}]
+    "changes",
+    [{"where": fitting({"buyer": BOB})}, {"order_by": "due"}, {"status": None}, {"template": "samples.Invoice"}],
 )
 def test_a_cursor_is_good_for_its_own_list_alone(vault: Vault, engine: SampleEngine, changes: dict[str, Any]) -> None:
     add_all(vault, [an_invoice(engine, n) for n in range(3)])
     with vault.read() as turn, refused("vault.cursor"):
-        cursor = turn.contracts_of("Invoice", limit=1).next_cursor
+        cursor = turn.select("Invoice", limit=1).next_cursor
         assert cursor is not None
-        turn.contracts_of(**{"template": "Invoice", "after": cursor, **changes})
+        turn.select(**{"template": "Invoice", "after": cursor, **changes})
 
 
 def test_a_list_of_all_statuses_is_in_one_order(vault: Vault, engine: SampleEngine) -> None:
@@ -531,7 +532,7 @@ def test_a_list_of_all_statuses_is_in_one_order(vault: Vault, engine: SampleEngi
         turn.consume(stored[1].ref, bytes32("x"))
         turn.consume(stored[4].ref, bytes32("x"))
         turn.set_contract_status(stored[2].ref, "locked")
-        assert turn.count("Invoice", status=None) == 7
+        assert turn.total("Invoice", status=None).count == 7
     assert listed(vault, status=None, order_by="number") == [c.ref for c in stored]
     assert listed(vault, status=None, order_by="-number") == [c.ref for c in reversed(stored)]
 
@@ -560,10 +561,10 @@ def test_a_name_means_the_newest_template_that_bears_it(open_vault: Opener) -> N
     vault.load_template_tables()
     add_all(vault, [an_invoice(engine, 2), an_invoice(engine, 3)])
     with vault.read() as turn:
-        counts = [turn.count(name) for name in ("Invoice", "bills.Invoice", "claims.Invoice", "one.bills.Invoice")]
-        assert counts == [2, 1, 2, 1]
+        names = ("Invoice", "bills.Invoice", "claims.Invoice", "one.bills.Invoice")
+        assert [turn.total(name).count for name in names] == [2, 1, 2, 1]
         with refused("vault.template"):
-            turn.count("ills.Invoice")
+            turn.total("ills.Invoice")
     vault.close()
 
 
@@ -601,7 +602,7 @@ def test_texts_are_ordered_by_their_bytes(vault: Vault, engine: SampleEngine) ->
     numbers = ["B", "a", "b", "A", "\u00e9", "z", "-", "1", "\U0001f600"]
     add_all(vault, [an_invoice(engine, n, invoice(n).replace(number=number)) for n, number in enumerate(numbers)])
     with vault.read() as turn:
-        page = turn.contracts_of("Invoice", order_by="number")
+        page = turn.select("Invoice", order_by="number")
     assert [row.payload[2] for row in page.rows] == sorted(numbers, key=str.encode)
 
 

@@ -88,7 +88,7 @@ def test_everything_is_there_afterwards_and_lists_say_the_same(places: tuple[Vau
     for where in (source, target):
         vault = Vault.open(where, contracts_engine=ENGINE)
         with vault.read() as turn:
-            pages.append((turn.contracts_of("Invoice", order_by="-number"), turn.count("Everything", status="consumed"),
+            pages.append((turn.select("Invoice", order_by="-number"), turn.total("Everything", status="consumed").count,
                           turn.flows(), turn.private(b"c"), turn.moves()))  # fmt: skip
         vault.close()
     assert pages[0] == pages[1]

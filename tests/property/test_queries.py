@@ -19,7 +19,7 @@ from interfirm.base.time import Day
 from interfirm.contracts.language import Code, Party, Record, Ref, Template
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.vault import Vault
-from interfirm.node.vault.where import AllOf, AnyOf, Compare, Not, Related, Where, holds
+from interfirm.node.vault.where import AllOf, AnyOf, Compare, Inside, Not, Related, Search, Where, holds
 
 
 class Colour(Code):
@@ -98,18 +98,26 @@ def searches(field: str) -> Any:
     likes = st.sampled_from(["like", "ilike", "not_like", "not_ilike"])
     return st.one_of(
         st.builds(Compare, st.just(field), likes, patterns),
-        st.builds(Compare, st.just(field), st.just("matches"), texts),
+        st.builds(Search, st.just((field,)), sought),
     )
 
 
+sought = st.sampled_from(["", "ab", "Ab b", "a*", "AB* b", "100", "1*", "a\u0308*", "%", "eur", "line break", "x-y"])
 ordered = {"number": texts, "total": monies, "due": days, "note": texts, "discount": monies, "count": counts,
            "buyer": parties}  # fmt: skip
+of_line = st.one_of(
+    equalities("name", texts), equalities("amount", monies), orderings("amount", monies), equalities("mark", marks),
+    equalities("paid", st.booleans()),
+    st.builds(Compare, st.just("name"), st.sampled_from(["like", "not_ilike"]), patterns),
+)  # fmt: skip
+of_lines = st.one_of(of_line, st.builds(Not, of_line), st.lists(of_line, max_size=2).map(tuple).map(AllOf))
 nested = [
     *(st.builds(Compare, st.just(field), st.just("contains"), some_line) for field in ("first", "extra")),
     st.builds(Compare, st.just("lines"), st.just("contains"), st.lists(some_line | lines, min_size=1, max_size=2)),
     st.builds(Compare, st.just("table"), st.just("contains"), st.dictionaries(texts, counts, min_size=1, max_size=2)),
     st.builds(Compare, st.just("table"), st.just("has_key"), texts),
-    st.builds(Compare, st.sampled_from(["lines", "table", "extra"]), st.just("matches"), texts),
+    st.builds(Search, st.lists(st.sampled_from(["number", "lines", "table", "extra"])).map(tuple), sought),
+    *(st.builds(Inside, st.just(field), of_lines) for field in ("first", "extra", "lines")),
     st.builds(Compare, st.sampled_from(["lines", "extra"]), st.just("is_null"), st.booleans()),
 ]
 

@@ -207,6 +207,10 @@ class Limits(AgreedLimits, frozen=True):
     """Nesting of one filter."""
     filter_parts_count_max: int = 256
     """Comparisons and groups of one filter."""
+    search_words_count_max: int = 16
+    """Words of one search."""
+    indexed_words_count_max: int = 2_000
+    """Different words of one contract that a search finds."""
 
     password_chars_min: int = 12
     """A password of a local account."""

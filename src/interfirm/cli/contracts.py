@@ -30,7 +30,10 @@ def brief(fields: dict[str, Any]) -> str:
 def list_contracts(
     template: Annotated[str | None, typer.Argument(help="A template, such as Invoice or cash.Cash.")] = None,
     status: Annotated[str, typer.Option(help="active, consumed, locked or all")] = "active",
-    order_by: Annotated[str | None, typer.Option(help="A field; -field for the other way round.")] = None,
+    where: Annotated[str | None, typer.Option(help='A filter in JSON, such as {"number": {"_like": "A-%"}}.')] = None,
+    search: Annotated[str | None, typer.Option(help="Words that stand in its texts; bolt* for what begins so.")] = None,
+    order_by: Annotated[str | None, typer.Option(help="Fields with commas; -field for the other way round.")] = None,
+    total: Annotated[bool, typer.Option("--total", help="Say how many there are in all.")] = False,
     notary: Annotated[
         str | None, typer.Option(help="Only what lives there: solo, cluster, or a notary's name.")
     ] = None,
@@ -39,12 +42,13 @@ def list_contracts(
 ) -> None:
     """List contracts, a page at a time."""
     found = session.ask(
-        "contracts.list", template=template, status=status, notary=notary, order_by=order_by, after=after, limit=limit
-    )
+        "contracts.list", template=template, status=status, notary=notary, where=_json(where), search=search,
+        order_by=order_by, total=total, after=after, limit=limit,
+    )  # fmt: skip
     session.show(
         found,
         lambda data: session.table_of(
-            "Contracts",
+            _titled(data),
             ["Template", "Status", "Ref", "Fields"],
             [
                 [c["template"], c["status"], f"{c['ref'][:12]}…{c['ref'][64:]}", brief(c["fields"])]
@@ -53,6 +57,20 @@ def list_contracts(
             empty="no contracts",
         ),
     )
+
+
+def _titled(page: dict[str, Any]) -> str:
+    total = page.get("total")
+    return "Contracts" if total is None else f"Contracts, {'' if total['exact'] else 'about '}{total['count']:,} in all"
+
+
+def _json(where: str | None) -> Any:
+    if where is None:
+        return None
+    try:
+        return json.loads(where)
+    except ValueError as error:
+        raise Refusal("filter.shape", "a filter is an object in JSON", where=where[:80]) from error
 
 
 @app.command()

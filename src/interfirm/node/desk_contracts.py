@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interfirm.base import codec
-from interfirm.base.errors import Refusal
+from interfirm.base.errors import Refusal, check
 from interfirm.base.time import Day, Instant, Window
 from interfirm.contracts.packages import TemplateCode
 from interfirm.contracts.types import ContractRef, Create, CreateCommand, ExerciseCommand, walk
@@ -16,6 +16,8 @@ from interfirm.ledger.verification import names_from
 from interfirm.node.desk import Answer, Desk, Operation, bytes_of, day_window, moment_of, text_of, whole_of
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.forms import ref_of, ref_text
+from interfirm.node.reading import names_of
+from interfirm.node.vault.queries import Total
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract, StoredMove
 
@@ -81,27 +83,40 @@ def _previewed(desk: Desk, turn: Turn, arguments: dict[str, Any]) -> CreateComma
 
 
 def _list(desk: Desk, arguments: dict[str, Any]) -> Answer:
-    """Contracts, of one template or of all: `status`, `where`, `order_by`, `after`, `limit`; of one `notary` or of all.
+    """Contracts, of one template or of all: `status`, `where`, `search`, `order_by`, `after`, `limit`, `total`.
 
-    `where` is a filter, `search` words in texts that the caller sees; `order_by` names fields, as a list or with commas.
-    With `total` the answer tells how many there are in all: exactly up to 10,000, else an estimate that says so. A page
-    of one notary may hold fewer than `limit`, and others follow it all the same; it has no total.
+    `where` is a filter, `search` words in texts that the caller sees; `order_by` names fields, in a list or with
+    commas; `notary` is where they live. With `total` the answer tells how many there are in all: exactly up to 10,000,
+    else an estimate that says so. A page of one notary may hold fewer than `limit`, and others follow it all the same;
+    it has no total.
     """
     notary = None if arguments.get("notary") is None else desk.names.notary_of(text_of(arguments, "notary"))
+    status, name = arguments.get("status", "active"), arguments.get("template")
+    among: dict[str, Any] = {"status": None if status == "all" else status}
+    counted = bool(arguments.get("total"))
+    check(notary is None or not counted, "form.fields", "contracts of one notary are listed and not counted")
+    found: list[dict[str, Any]] = []
+    totals: list[Total] = []
+    cursor: str | None = None
     with desk.vault.read() as turn:
-        name = arguments.get("template")
-        status = arguments.get("status", "active")
-        names = [name] if name else [desk.template_name(code) for code in desk.readable_templates()]
-        found: list[dict[str, Any]] = []
-        cursor: str | None = None
-        for each in names:
-            rows, cursor = desk.page(
-                turn, each, status=None if status == "all" else status, where=desk.wanted(each, arguments.get("where")),
-                order_by=arguments.get("order_by"), after=arguments.get("after"),
+        for each in [name] if name else [desk.template_name(code) for code in desk.readable_templates()]:
+            among["where"] = desk.wanted(each, arguments.get("where"), search=_search_of(arguments))
+            page = desk.page(
+                turn, each, **among, order_by=names_of(arguments.get("order_by")), after=arguments.get("after"),
                 limit=whole_of(arguments, "limit", 50, most=1000),
             )  # fmt: skip
-            found.extend(desk.shown(row) for row in rows if notary in (None, row.notary))
-        return {"contracts": found, "next": cursor if name else None}
+            cursor = page.next_cursor
+            found.extend(desk.shown(row) for row in page.rows if notary in (None, row.notary))
+            totals += [desk.total(turn, each, **among)] if counted else []
+    answer = {"contracts": found, "next": cursor if name else None}
+    if not counted:
+        return answer
+    count, exact = sum(each.count for each in totals), all(each.exact for each in totals)
+    return {**answer, "total": {"count": count, "exact": exact}}
+
+
+def _search_of(arguments: dict[str, Any]) -> str | None:
+    return None if arguments.get("search") is None else text_of(arguments, "search")
 
 
 def _show(desk: Desk, arguments: dict[str, Any]) -> Answer:

@@ -78,8 +78,9 @@ def _binding(desk: Desk, arguments: dict[str, Any]) -> Answer:
             for status in ("active", "locked"):
                 after: str | None = None
                 while True:
-                    rows, after = desk.page(turn, code, status=status, after=after, limit=500)
-                    found += [desk.shown(row) | {"as": roles} for row in rows if (roles := _roles(desk, row))]
+                    page = desk.page(turn, code, status=status, after=after, limit=500)
+                    after = page.next_cursor
+                    found += [desk.shown(row) | {"as": roles} for row in page.rows if (roles := _roles(desk, row))]
                     if after is None:
                         break
     return {"contracts": found}

@@ -12,14 +12,16 @@ from interfirm.base.errors import Refusal, check
 from interfirm.base.time import Instant
 from interfirm.contracts import language
 from interfirm.contracts.packages import Engine, TemplateCode
-from interfirm.contracts.types import ContractRef
+from interfirm.contracts.types import ContractRef, TemplateId
 from interfirm.node.access.machine import Permission
 from interfirm.node.books import Books
 from interfirm.node.flows.types import Step
 from interfirm.node.forms import Forms, Names, jsonable, ref_text
+from interfirm.node.vault.filters import SEARCH, read_where
+from interfirm.node.vault.queries import Total
 from interfirm.node.vault.turn import Turn
-from interfirm.node.vault.types import FlowRecord, StoredContract, StoredMove
-from interfirm.node.vault.where import EVERYTHING, AllOf, Compare, Fields
+from interfirm.node.vault.types import FlowRecord, Page, StoredContract, StoredMove
+from interfirm.node.vault.where import EVERYTHING, AllOf, Fields, Where
 
 T = TypeVar("T", bound=language.Template)
 
@@ -107,8 +109,9 @@ class Reading:
         found: list[tuple[ContractRef, Any]] = []
         after: str | None = None
         while True:
-            rows, after = self.page(turn, template, status=status, after=after, limit=500)
-            for row in rows:
+            page = self.page(turn, template, status=status, after=after, limit=500)
+            after = page.next_cursor
+            for row in page.rows:
                 code = self.engine.template(row.template)
                 found.append((row.ref, code.read(row.payload, row.created_as.transaction)))
             if after is None:
@@ -127,42 +130,47 @@ class Reading:
         template: str | TemplateCode,
         *,
         status: str | None = "active",
-        where: Mapping[str, Any] | None = None,
-        order_by: str | None = None,
+        where: Where = EVERYTHING,
+        order_by: str | Sequence[str] | None = None,
         after: str | None = None,
         limit: int = 50,
-    ) -> tuple[list[StoredContract], str | None]:
-        """A page of contracts of one template (by name: its newest) that the caller may read, and the next cursor.
+    ) -> Page[StoredContract]:
+        """A page of contracts of a template (by name: of all its versions) that the caller may read.
 
-        Refusal `access.template` where the caller may read none, `access.field` for a field that is hidden.
+        `where` is what `wanted` gave. Refusal `access.template` where the caller may read none, `access.field` for an
+        order by a field that is hidden, and those of `Listing.select`.
         """
-        code = template if isinstance(template, TemplateCode) else self.engine.named(template)
-        path = self.template_name(code)
-        readable = self.permission.readable(path)
-        if readable is None:
-            raise Refusal("access.template", "your roles do not let you read these contracts", template=path)
-        self.permission.check_fields(path, [*(where or {}), *([order_by] if order_by else [])])
-        if readable == EVERYTHING:
-            page = turn.contracts_of(
-                code.id, status=status, where=where or {}, order_by=order_by, after=after, limit=limit
-            )
-        else:
-            wanted = tuple(Compare(name, operator, value) for name, (operator, value) in (where or {}).items())
-            page = turn.select(
-                code.id, where=AllOf((readable, *wanted)), status=status, order_by=order_by, after=after, limit=limit
-            )
-        return list(page.rows), page.next_cursor
+        path, among = self._listed(template)
+        self.permission.check_fields(path, [order_by] if isinstance(order_by, str) else order_by or ())
+        return turn.select(
+            among, where=joined(self.rule(path), where), status=status, order_by=order_by, after=after, limit=limit
+        )
 
-    def wanted(self, template: str, where: Mapping[str, Any] | None) -> dict[str, Any]:
-        """A filter as people write it (`{"number": "A-1", "due": ["lt", "2026-11-01"]}`) in the fields' types."""
-        fields = self.engine.named(template).fields
-        found: dict[str, Any] = {}
-        for name, given in (where or {}).items():
-            if name not in fields:
-                raise Refusal("form.field", "there is no such field", field=name[:80], fields=list(fields))
-            operator, value = given if isinstance(given, list) and len(given) == 2 else ("eq", given)
-            found[name] = (str(operator), self.forms.read(fields[name], value, at=name, privates=[]))
-        return found
+    def total(
+        self, turn: Turn, template: str | TemplateCode, *, status: str | None = "active", where: Where = EVERYTHING
+    ) -> Total:
+        """How many contracts such pages have in all; Refusal as `page`."""
+        path, among = self._listed(template)
+        return turn.total(among, where=joined(self.rule(path), where), status=status)
+
+    def rule(self, path: str) -> Where:
+        """Which contracts of a template the caller may read; Refusal `access.template` where none may."""
+        rule = self.permission.readable(path)
+        if rule is None:
+            raise Refusal("access.template", "your roles do not let you read these contracts", template=path)
+        return rule
+
+    def wanted(self, template: str, where: Any = None, *, search: str | None = None) -> Where:
+        """The tree of a filter in JSON (`filters.py`), and of a search in all texts that the caller sees."""
+        given = [*([where] if where else []), *([{SEARCH: search}] if search else [])]
+        code = self.engine.named(template)
+        return joined(*(read_where(code, each, self.forms, self.engine, seen=self.permission) for each in given))
+
+    def _listed(self, template: str | TemplateCode) -> tuple[str, str | TemplateId]:
+        if isinstance(template, TemplateCode):
+            return self.template_name(template), template.id
+        path = self.template_name(self.engine.named(template))
+        return path, path
 
     def readable_templates(self) -> list[TemplateCode]:
         """The templates of which the caller may read some contracts."""
@@ -222,6 +230,20 @@ class Reading:
     def template_name(self, code: TemplateCode) -> str:
         """`folder.Name` of a template."""
         return self.engine.path_of(code.id)
+
+
+def names_of(order_by: Any) -> list[str]:
+    """The fields of an order as people write it: a list, or names with commas; Refusal `vault.order`."""
+    names = order_by.split(",") if isinstance(order_by, str) else order_by or []
+    fits = isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
+    check(fits, "vault.order", "a list is ordered by names of fields")
+    return [name.strip() for name in names]
+
+
+def joined(*parts: Where) -> Where:
+    """All of these."""
+    some = [part for part in parts if part != EVERYTHING]
+    return some[0] if len(some) == 1 else AllOf(tuple(some))
 
 
 def _named(values: Iterable[Any]) -> set[bytes]:

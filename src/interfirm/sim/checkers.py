@@ -403,7 +403,7 @@ def _contracts(world: World, firm: SimFirm) -> dict[ContractRef, StoredContract]
         for code in world.engine.templates():
             after: str | None = None
             while True:
-                page = turn.contracts_of(code.id, status=None, after=after, limit=500)
+                page = turn.select(code.id, status=None, after=after, limit=500)
                 found.update({stored.ref: stored for stored in page.rows})
                 after = page.next_cursor
                 if after is None:

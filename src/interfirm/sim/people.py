@@ -259,7 +259,7 @@ class People:
         for firm in self.world.firms:
             if firm.up:
                 with firm.vault.read() as turn:
-                    page = turn.contracts_of(code.id, status=status, limit=PAGE)
+                    page = turn.select(code.id, status=status, limit=PAGE)
                 for stored in page.rows:
                     yield firm, stored, codec.from_plain(stored.payload, kind)
 

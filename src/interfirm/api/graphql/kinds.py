@@ -30,7 +30,7 @@ from interfirm.api.graphql.leaves import shown_field
 from interfirm.base.money import Money, Quantity, Rate, UnitPrice
 from interfirm.base.time import Day, Instant
 from interfirm.contracts import language
-from interfirm.node.vault.columns import SHAPES, Field, inner_of
+from interfirm.node.vault.columns import SHAPES, Field, inner_of, plan_of_record, record_of
 from interfirm.node.vault.conditions import SINGLE
 
 INTEGER = GraphQLScalarType("Integer", description="A whole number of 64 bits.")
@@ -56,7 +56,8 @@ _OBJECTS: dict[Any, tuple[str, dict[str, GraphQLScalarType]]] = {
         {"content": HEX, "media_type": GraphQLString, "size_bytes": INTEGER, "name": GraphQLString},
     ),
 }
-_TEXT_OPERATORS = ("_like", "_nlike", "_ilike", "_nilike", "_matches")
+_TEXT_OPERATORS = ("_like", "_nlike", "_ilike", "_nilike")
+SEARCH_ABOUT = "Each word stands in some text of the contract; `bolt*` is any word that begins so."
 _ORDER_OPERATORS = ("_lt", "_lte", "_gt", "_gte")
 
 
@@ -107,13 +108,10 @@ class Kinds:
             return GraphQLInputField(made)
         return GraphQLInputField(made, None) if empty else GraphQLInputField(GraphQLNonNull(made))
 
-    def comparison(self, field: Field) -> Any:
+    def comparison(self, field: Field, *, searched: bool = True) -> Any:
         """How a field can be compared (see node/vault/filters.py)."""
         if field.kind == "json":
-            operators: dict[str, Any] = {
-                "_contains": JSON, "_has_key": GraphQLString, "_matches": GraphQLString
-            }  # fmt: skip
-            return self._comparison("Nested", operators)
+            return self._nested(field)
         if field.type is language.Private or typing.get_origin(field.type) is language.Private:
             return self._comparison("Private", {})
         given: Any = REF if field.kind == "ref" else self.input(field.type)
@@ -121,8 +119,40 @@ class Kinds:
         operators = dict.fromkeys(("_eq", "_neq"), given)
         operators |= dict.fromkeys(("_in", "_nin"), GraphQLList(GraphQLNonNull(given)))
         operators |= dict.fromkeys(_ORDER_OPERATORS, given) if SHAPES[field.kind].order else {}
-        operators |= dict.fromkeys(_TEXT_OPERATORS, GraphQLString) if field.kind == "text" else {}
-        return self._comparison("Text" if field.kind == "text" else "Party" if name == "String" else name, operators)
+        if field.kind != "text":
+            return self._comparison("Party" if name == "String" else name, operators)
+        operators |= dict.fromkeys((*_TEXT_OPERATORS, *(("_matches",) if searched else ())), GraphQLString)
+        return self._comparison("Text" if searched else "Text_part", operators)
+
+    def _nested(self, field: Field, *, searched: bool = True) -> Any:
+        """Comparisons of a nested value, and where it holds records the fields of these."""
+        operators: dict[str, Any] = {"_contains": JSON}
+        operators |= {"_matches": GraphQLString} if searched else {}
+        if typing.get_origin(field.type) is dict:
+            operators["_has_key"] = GraphQLString
+            operators |= dict.fromkeys(("_has_keys_any", "_has_keys_all"), GraphQLList(GraphQLNonNull(GraphQLString)))
+        record, _ = record_of(field.type)
+        if record is None:
+            return self._comparison(f"{'Map' if '_has_key' in operators else 'Nested'}{'' if searched else '_part'}",
+                                    operators)  # fmt: skip
+        return self._once(("nested", record, searched), lambda: self._record_where(record, operators))
+
+    def _record_where(self, record: Any, operators: dict[str, Any]) -> GraphQLInputObjectType:
+        name = self._name(record, "_where" if "_matches" in operators else "_part_where")
+
+        def fields() -> dict[str, GraphQLInputField]:
+            itself = GraphQLInputField(GraphQLList(GraphQLNonNull(made)))
+            found = {each: GraphQLInputField(kind) for each, kind in {**operators, "_is_null": GraphQLBoolean}.items()}
+            found |= {"_and": itself, "_or": itself, "_not": GraphQLInputField(made)}
+            for each, part in plan_of_record(record).fields.items():
+                if part.kind == "json":
+                    found[each] = GraphQLInputField(self._nested(part, searched=False))
+                elif part.kind != "ref":
+                    found[each] = GraphQLInputField(self.comparison(part, searched=False))
+            return found
+
+        made = GraphQLInputObjectType(name, fields)
+        return made
 
     def _comparison(self, name: str, operators: dict[str, Any]) -> Any:
         every = {**operators, "_is_null": GraphQLBoolean}

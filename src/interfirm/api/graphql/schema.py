@@ -30,11 +30,11 @@ from graphql import (
 from interfirm.api.graphql.changes import NAME, changes_field
 from interfirm.api.graphql.changing import change
 from interfirm.api.graphql.documents import DEFAULT_LIMIT
-from interfirm.api.graphql.kinds import DIRECTION, HEX, ID, INSTANT, INTEGER, JSON, REF, STATUS, Kinds
+from interfirm.api.graphql.kinds import DIRECTION, HEX, ID, INSTANT, INTEGER, JSON, REF, SEARCH_ABOUT, STATUS, Kinds
 from interfirm.api.graphql.leaves import shown_field
 from interfirm.api.graphql.reading import ABOUT, Row, View
 from interfirm.api.ports import ShownTemplate
-from interfirm.node.vault.columns import SHAPES, Field, plan_of, template_of_ref
+from interfirm.node.vault.columns import Field, plan_of, template_of_ref
 from interfirm.node.vault.listing import TIME
 
 _BESIDE: dict[str, Any] = {
@@ -83,17 +83,17 @@ class Shown:
         self.shown = shown
         self.path = shown.path
         self.name = shown.path.replace(".", "_")
-        planned = plan_of(shown.code.fields).fields
-        self.fields: dict[str, Field] = {name: field for name, field in planned.items() if name not in shown.hidden}
+        plan = plan_of(shown.code.fields)
+        self.fields: dict[str, Field] = {name: field for name, field in plan.fields.items() if name not in shown.hidden}
+        self.orders = [name for name in plan.orders if name not in shown.hidden]
+        """The fields that lists can be ordered by."""
+        self.searched = [name for name in plan.texts if name not in shown.hidden]
+        """The fields in which words are searched for."""
 
     @property
     def about(self) -> str:
         """The first line of what its author says of it."""
         return (self.shown.code.cls.__doc__ or "").strip().partition("\n")[0]
-
-    def ordered(self) -> list[str]:
-        """The fields that lists can be ordered by."""
-        return [name for name, field in self.fields.items() if SHAPES[field.kind].order]
 
 
 class _Maker:
@@ -158,7 +158,7 @@ class _Maker:
             "rows": GraphQLField(self._rows(of)), "next": GraphQLField(GraphQLString),
             "total": GraphQLField(GraphQLNonNull(_TOTAL)),
         })  # fmt: skip
-        names = of.ordered()
+        names = of.orders
         differing = {"distinct_on": GraphQLArgument(GraphQLList(GraphQLNonNull(
             GraphQLEnumType(f"{of.name}_field", {name: name for name in names})
         )))} if names else {}  # fmt: skip
@@ -228,6 +228,8 @@ class _Maker:
         itself = self._wheres[of.path]
         several = GraphQLInputField(GraphQLList(GraphQLNonNull(itself)))
         found = {"_and": several, "_or": several, "_not": GraphQLInputField(itself)}
+        if of.searched:
+            found["_search"] = GraphQLInputField(GraphQLString, description=SEARCH_ABOUT)
         for name, field in of.fields.items():
             target = self._target(field)
             if target is not None:
@@ -237,7 +239,7 @@ class _Maker:
         return found
 
     def _order(self, of: Shown) -> GraphQLInputObjectType:
-        names = [f"_{TIME}", *of.ordered()]
+        names = [f"_{TIME}", *of.orders]
         return GraphQLInputObjectType(
             f"{of.name}_order_by", {name: GraphQLInputField(DIRECTION) for name in names}, is_one_of=True,
             description="One field; those that follow in the list order what is alike in it.",

@@ -16,8 +16,8 @@ from interfirm.api.rest.schemas import REF, Schema, Schemas, closed, or_null, re
 from interfirm.base.errors import check
 from interfirm.base.limits import LIMITS
 from interfirm.contracts.packages import TemplateCode
-from interfirm.node.vault.columns import SHAPES, plan_of
-from interfirm.node.vault.listing import LIMIT_MAX, TIME
+from interfirm.node.vault.columns import plan_of
+from interfirm.node.vault.listing import LIMIT_MAX, ORDER_FIELDS_MAX, TIME
 
 if TYPE_CHECKING:
     from interfirm.api.rest.door import Door
@@ -31,6 +31,12 @@ ROUTES = (
     ("/v1/contracts/{template}/{ref}/{choice}", {"POST": EXERCISE}),
 )
 """Path -> method -> which endpoint of the template answers."""
+_TOTAL: Schema = closed(
+    {
+        "count": {"type": "integer"},
+        "exact": {"type": "boolean", "description": "Exact up to 10,000; beyond that the count is an estimate."},
+    }
+)
 _STATUSES = ("active", "consumed", "locked", "all")
 _REF = Parameter(
     name="ref", place="path", schema=text(REF, chars_max=74), about="The contract.", example="0" * 64 + ":0"
@@ -55,7 +61,10 @@ def concrete(shown: ShownTemplate, schemas: Schemas) -> dict[str, Endpoint]:
     contract = f"{shown.path}.Contract"
     schemas.components[contract] = _contract(shown, schemas)
     path, one = f"/v1/contracts/{shown.path}", f"/v1/contracts/{shown.path}/{{ref}}"
-    page = closed({"contracts": {"type": "array", "items": reference(contract)}, "next": reference("Cursor")})
+    page = closed(
+        {"contracts": {"type": "array", "items": reference(contract)}, "next": reference("Cursor"), "total": _TOTAL},
+        ("contracts", "next"),
+    )
     found = {
         LIST: _reading(shown, LIST, path, _show_page, f"List contracts: {_about(shown.code.cls)}", page,
                        parameters=_listed_by(shown), refusals=(404, 422)),
@@ -143,12 +152,16 @@ def _changing(
 
 def _listed_by(shown: ShownTemplate) -> tuple[Parameter, ...]:
     limit: Schema = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX}
-    orders = [TIME, *_orders(shown.code, shown.hidden)]
+    order = f"-?({'|'.join([TIME, *_orders(shown.code, shown.hidden)])})"
     return (
         Parameter("status", {"type": "string", "enum": list(_STATUSES)}, "Without it, those that are active."),
         Parameter("where", {"type": "object"}, "A filter over the fields, as JSON."),
-        Parameter("order_by", {"type": "string", "enum": [*orders, *(f"-{name}" for name in orders)]},
-                  "A field, with `-` before it for the other way round; without it, by time of acceptance."),
+        Parameter("search", text(chars_max=LIMITS.pattern_chars_max),
+                  "Words that stand in texts of the contract; `bolt*` is any word that begins so."),
+        Parameter("order_by", text(f"^{order}(,{order}){{0,{ORDER_FIELDS_MAX - 1}}}$", chars_max=1000),
+                  "Fields with commas, each with `-` before it for the other way round; without it, by time of "
+                  "acceptance. The first is found in an index, what is alike in it is sorted for each page."),
+        Parameter("total", {"type": "boolean"}, "Say how many there are in all; not of one notary."),
         Parameter("after", text(chars_max=2000), "The `next` of the page before, for the same list."),
         Parameter("limit", limit, "How many at most; 50 without it."),
         Parameter("notary", text(chars_max=256, minLength=1), "Only what lives at this notary."),
@@ -156,8 +169,7 @@ def _listed_by(shown: ShownTemplate) -> tuple[Parameter, ...]:
 
 
 def _orders(code: TemplateCode, hidden: frozenset[str]) -> list[str]:
-    fields = plan_of(code.fields).fields.values()
-    return [field.name for field in fields if field.name not in hidden and SHAPES[field.kind].order]
+    return [name for name in plan_of(code.fields).orders if name not in hidden]
 
 
 def _proved_fields(shown: ShownTemplate) -> Parameter:

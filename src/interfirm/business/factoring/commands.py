@@ -57,19 +57,19 @@ def share_what_is_offered(services: Services, turn: Turn, verified: Verified, no
 
 def _invoices(services: Services, turn: Turn, made: Offer) -> list[ContractRef]:
     """The offered invoice: a lender sees it after the offer, all but the seller's own notes (which are private)."""
-    found = turn.contracts_of(services.books.engine.named("invoices.Invoice").id, status="active", limit=500)
+    found = turn.select(services.books.engine.named("invoices.Invoice").id, status="active", limit=500)
     return [row.ref for row in found.rows if codec.from_plain(row.payload, Invoice).key() == made.offered.invoice]
 
 
 def _words(services: Services, turn: Turn, made: Offer) -> list[ContractRef]:
-    found = turn.contracts_of(services.books.engine.named("receivables.Verification").id, status="active", limit=500)
+    found = turn.select(services.books.engine.named("receivables.Verification").id, status="active", limit=500)
     return [
         row.ref for row in found.rows if codec.from_plain(row.payload, Verification).invoice == made.offered.invoice
     ]
 
 
 def _offers(services: Services, turn: Turn, word: Verification) -> list[Offer]:
-    found = turn.contracts_of(services.books.engine.named("factoring.Offer").id, status="active", limit=500)
+    found = turn.select(services.books.engine.named("factoring.Offer").id, status="active", limit=500)
     offers = [codec.from_plain(row.payload, Offer) for row in found.rows]
     return [made for made in offers if made.offered.invoice == word.invoice]
 

@@ -241,7 +241,7 @@ def _held(ctx: Context) -> tuple[tuple[bytes, int], ...]:
         for status in ("active", "locked"):
             after: str | None = None
             while True:
-                page = ctx.turn.contracts_of(code.id, status=status, after=after, limit=1_000)
+                page = ctx.turn.select(code.id, status=status, after=after, limit=1_000)
                 found.extend((row.ref.transaction or b"", row.ref.index) for row in page.rows)
                 after = page.next_cursor
                 if after is None or len(found) > HELD_MAX:

@@ -21,6 +21,7 @@ from interfirm.node.jobs.columns import cell_of, columns_of, kind_at
 from interfirm.node.jobs.mapping import ABOUT
 from interfirm.node.jobs.ports import Slow, Tables, Work
 from interfirm.node.jobs.types import Step
+from interfirm.node.reading import names_of
 
 PAGE_ROWS = 200
 _CHUNK_BYTES = 64 * 1024
@@ -38,7 +39,8 @@ class ExportArguments(Value, frozen=True, forbid_unknown_fields=True):
     where: dict[str, Any] = {}
     fields: tuple[str, ...] = ()
     """Fields or their parts, and `contract.ref`, `.status`, `.notary`, `.template`; empty: all that the caller sees."""
-    order_by: str | None = None
+    search: str | None = None
+    order_by: str | tuple[str, ...] | None = None
     status: str = "active"
 
 
@@ -48,8 +50,7 @@ def check_export(desk: Desk, asked: ExportArguments) -> list[str]:
     path = desk.template_name(code)
     desk.permission.check_fields(path, [name.partition(".")[0] for name in asked.fields if name not in ABOUT])
     with desk.vault.read() as turn:
-        desk.page(turn, code, status=_status(asked), where=desk.wanted(path, asked.where), order_by=asked.order_by,
-                  limit=1)  # fmt: skip
+        desk.page(turn, path, **_listed(desk, asked), limit=1)
     if not asked.fields:
         shown = {name: code.fields[name] for name in desk.shown_of(code, code.fields)}
         return ["contract.ref", "contract.status", "contract.notary", *columns_of(shown)]
@@ -60,8 +61,13 @@ def _columns(code: TemplateCode, name: str) -> list[str]:
     return [name] if name in ABOUT else columns_of({name: kind_at(code.fields, name)})
 
 
-def _status(asked: ExportArguments) -> str | None:
-    return None if asked.status == "all" else asked.status
+def _among(desk: Desk, asked: ExportArguments) -> dict[str, Any]:
+    status = None if asked.status == "all" else asked.status
+    return {"status": status, "where": desk.wanted(asked.template, asked.where, search=asked.search)}
+
+
+def _listed(desk: Desk, asked: ExportArguments) -> dict[str, Any]:
+    return {**_among(desk, asked), "order_by": names_of(asked.order_by)}
 
 
 def exporting(work: Work) -> Generator[Step | Slow, Any, None]:
@@ -84,13 +90,10 @@ def exporting(work: Work) -> Generator[Step | Slow, Any, None]:
     yield Step(result={"file": {"document": content.hex(), "name": name}})
 
 
-def _total(desk: Desk, asked: ExportArguments) -> int | None:
-    """How many rows there are, where the caller may read them all; counting by rules would cost as much as reading."""
-    if not desk.permission.is_owner:
-        return None
+def _total(desk: Desk, asked: ExportArguments) -> int:
+    """How many rows there are; an estimate where they are many."""
     with desk.vault.read() as turn:
-        code = desk.engine.named(asked.template)
-        return turn.count(code.id, status=_status(asked), where=desk.wanted(asked.template, asked.where))
+        return desk.total(turn, asked.template, **_among(desk, asked)).count
 
 
 def _page(
@@ -98,19 +101,16 @@ def _page(
 ) -> tuple[list[bytes], str | None]:
     tops = {column.partition(".")[0] for column in columns if column not in ABOUT}
     with desk.vault.read() as turn:
-        rows, following = desk.page(
-            turn, asked.template, status=_status(asked), where=desk.wanted(asked.template, asked.where),
-            order_by=asked.order_by, after=after, limit=PAGE_ROWS,
-        )  # fmt: skip
+        page = desk.page(turn, asked.template, **_listed(desk, asked), after=after, limit=PAGE_ROWS)
         lines = []
-        for row in rows:
+        for row in page.rows:
             shown = desk.shown(row)
             about = {
                 name: shown[name] for name in ("ref", "template", "status", "notary") if f"contract.{name}" in columns
             }
             fields = {name: value for name, value in shown["fields"].items() if name in tops}
             lines.append(_encode({"contract": about, **fields}) + b"\n")
-    return lines, following
+    return lines, page.next_cursor
 
 
 def append(path: Path, lines: Sequence[bytes], *, at: int) -> int:

@@ -170,7 +170,7 @@ class Rows:
         if asked.key_field == REF:
             return ref_of(key)
         where = desk.wanted(asked.template, {asked.key_field: key})
-        rows, _ = desk.page(turn, asked.template, where=where, limit=2)
+        rows = desk.page(turn, asked.template, where=where, limit=2).rows
         check(len(rows) == 1, "bulk.key", "the key names no active contract, or several", field=asked.key_field,
               found=len(rows))  # fmt: skip
         return rows[0].ref

@@ -56,8 +56,8 @@ def _contracts(desk: Desk, code: TemplateCode) -> Section:
     about = f"contracts of {path}, whatever became of them" + ("" if newest else " (an earlier package)")
 
     def page(desk: Desk, turn: Turn, after: Any) -> tuple[Lines, Any]:
-        rows, following = desk.page(turn, code, status=None, after=after, limit=PAGE_ROWS)
-        return [_contract(desk, turn, code, row) for row in rows], following
+        page = desk.page(turn, code, status=None, after=after, limit=PAGE_ROWS)
+        return [_contract(desk, turn, code, row) for row in page.rows], page.next_cursor
 
     about_columns = ("contract.ref", "contract.status", "contract.notary", "contract.time_ms")
     columns = (*about_columns, *columns_of(code.fields))

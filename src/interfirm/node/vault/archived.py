@@ -88,7 +88,11 @@ class Archived(Transactions, Contracts, Blobs):
     def archive(self, transaction: bytes, row: ArchivedRow) -> None:
         """Take a transaction and the contracts that it made out of the vault; the small row stays."""
         for number, contract in self.numbered_contracts(transaction):
-            self.write(self.tables.of(contract.template).remove, {"of": number})
+            table = self.tables.of(contract.template)
+            self.write(table.remove, {"of": number})
+            words = table.indexed_words(contract.payload)
+            if words:
+                self.write(table.remove_words[self._database.dialect.name], {"number": number, "words": words})
             self.write(_REMOVE_CONTRACT, {"of": number})
         self.write(_REMOVE, {"of": transaction})
         self.blob_put(ARCHIVED, transaction, msgspec.msgpack.encode(row))

@@ -6,9 +6,10 @@ statements, so statements are kept by them, and no value is ever part of one. `c
 
 from __future__ import annotations
 
+import json
 import re
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from interfirm.base import codec
@@ -17,9 +18,23 @@ from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
 from interfirm.contracts.language import Private, Record
 from interfirm.contracts.types import TemplateId
-from interfirm.node.vault.columns import SHAPES, Field, inner_of, json_text, template_of_ref, values_of
+from interfirm.node.vault.columns import (
+    ORDERED_CHARS_MAX,
+    SHAPES,
+    ColumnKind,
+    Field,
+    Plan,
+    inner_of,
+    is_cut,
+    json_text,
+    plan_of_record,
+    record_of,
+    template_of_ref,
+    values_of,
+)
 from interfirm.node.vault.template_tables import TemplateTable
-from interfirm.node.vault.where import AllOf, AnyOf, Compare, Not, Related, Where, holds, lowered, words_of
+from interfirm.node.vault.where import AllOf, AnyOf, Compare, Inside, Not, Related, Search, Where, holds, lowered
+from interfirm.node.vault.words import query, terms_of
 
 VALUES_COUNT_MAX = 1000
 """Values of one `in`."""
@@ -64,10 +79,35 @@ class Linked(Value, frozen=True):
 
 
 class Nested(Value, frozen=True):
-    """A column of JSON has a part."""
+    """A column of JSON has a part; whatever has it contains, in whatever order, the JSON in the slot."""
 
     column: str
     pattern: Pattern
+    contained: str
+
+
+class Found(Value, frozen=True):
+    """The words of the contract are those that the query in the slot wants."""
+
+    template: TemplateId
+    slot: str
+
+
+class Leaf(Value, frozen=True):
+    """Where in the JSON of a record the value of a column lies, and of which kind it is."""
+
+    path: tuple[int, ...]
+    kind: ColumnKind
+
+
+class Within(Value, frozen=True):
+    """The part holds for the record in a column of JSON, or for some record of the list there."""
+
+    column: str
+    several: bool
+    leaves: tuple[tuple[str, Leaf], ...]
+    """Columns of the record, as far as they lie there."""
+    part: Node
 
 
 class Same(Value, frozen=True):
@@ -89,14 +129,26 @@ class Holding(Value, frozen=True):
 
 
 class Keys(Value, frozen=True):
-    """The map has the key in each slot, and there the part, if there is one."""
+    """The map has the key in each slot, and there the part."""
 
-    parts: tuple[tuple[str, Pattern | None], ...]
+    parts: tuple[tuple[str, Pattern], ...]
 
 
-Node = Comparison | Every | Some | Opposite | Linked | Nested
+Node = Comparison | Every | Some | Opposite | Linked | Nested | Found | Within
 Pattern = Same | Items | Holding | Keys
 ALWAYS, NEVER = Every(()), Some(())
+
+
+class Planned(Protocol):
+    """What has columns: the table of a template, or a record in JSON."""
+
+    @property
+    def plan(self) -> Plan:
+        """Its columns."""
+
+    @property
+    def template(self) -> TemplateId | None:
+        """Whose table it is; None for a record."""
 
 
 class Tables(Protocol):
@@ -106,14 +158,23 @@ class Tables(Protocol):
         """All loaded versions, oldest first; Refusal `vault.template`."""
 
 
-class Binder:
-    """Makes nodes of filters; `given` collects the values by slot."""
+class _Record(Value, frozen=True):
+    """A record in JSON."""
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
+    plan: Plan
+    template: None = None
+
+
+class Binder:
+    """Makes nodes of filters for a database's dialect; `given` collects the values by slot."""
+
+    def __init__(self, tables: Tables, dialect: str) -> None:
+        self._tables, self._dialect = tables, dialect
+        self._is_inner = False
+        """Whether what lies in JSON is compared, where bytes are hex."""
         self.given: dict[str, Any] = {}
 
-    def bind(self, where: Where, table: TemplateTable, newest: TemplateTable) -> Node:
+    def bind(self, where: Where, table: Planned, newest: Planned) -> Node:
         """The node of a filter for one version of a template; Refusal `vault.where` for what fits no field.
 
         A field that only the newest version has is empty in the others.
@@ -125,12 +186,23 @@ class Binder:
                 return Some(tuple(self.bind(part, table, newest) for part in parts))
             case Not(part):
                 return Opposite(self.bind(part, table, newest))
+            case Search():
+                return self._search(where, table, newest)
         field = table.plan.fields.get(where.field)
         if field is None:
             check(where.field in newest.plan.fields, "vault.where", "the template has no such field",
                   field=where.field[:80])  # fmt: skip
             return ALWAYS if holds(where, {where.field: None}, lambda _: None) else NEVER
-        return self._linked(field, where.part) if isinstance(where, Related) else self._compared(field, where)
+        # a contract of the same transaction is named in JSON without its id
+        plain = not self._is_inner or field.kind != "ref"
+        check(plain, "vault.where", "refs within nested values are not compared", field=field.name)
+        match where:
+            case Related(_, part):
+                return self._linked(field, part)
+            case Inside(_, part):
+                return self._within(field, part)
+            case Compare():
+                return self._compared(field, where)
 
     def _linked(self, field: Field, part: Where) -> Node:
         target = template_of_ref(field.type)
@@ -141,6 +213,26 @@ class Binder:
         return Linked(
             (transaction, index), tuple((each.template, self.bind(part, each, versions[-1])) for each in versions)
         )
+
+    def _within(self, field: Field, part: Where) -> Node:
+        record, several = record_of(field.type)
+        if record is None:
+            raise Refusal("vault.where", "the field holds no records", field=field.name)
+        inner = _Record(plan_of_record(record))
+        outer, self._is_inner = self._is_inner, True
+        bound = self.bind(part, inner, inner)
+        self._is_inner = outer
+        return Within(field.columns[0].name, several, tuple(_leaves(inner.plan)), bound)
+
+    def _search(self, search: Search, table: Planned, newest: Planned) -> Node:
+        texts, known = table.plan.texts, newest.plan.texts
+        unknown = [name for name in search.fields if name not in texts and name not in known]
+        check(table.template is not None and not unknown, "vault.where",
+              "words are searched for in texts and nested values of a template", fields=unknown)  # fmt: skip
+        terms, codes = terms_of(search.text), [texts[name] for name in search.fields if name in texts]
+        if not terms or not codes or table.template is None:
+            return NEVER if terms else ALWAYS
+        return Found(table.template, self._slot(query(self._dialect, terms, codes)))
 
     def _compared(self, field: Field, compare: Compare) -> Node:
         operator, value = compare.operator, compare.value
@@ -162,17 +254,15 @@ class Binder:
             case "not_like" | "not_ilike" if _is_text(field, value):
                 present = Comparison(field.columns[0].name, "not-null")
                 return Every((present, Opposite(self._like(field, operator.removeprefix("not_"), value))))
-            case "matches" if isinstance(value, str) and field.kind in ("text", "json"):
-                return self._search(field, value)
             case "contains" if field.kind == "json" and value is not None:
-                return Nested(field.columns[0].name, self._pattern(field.type, value, field.name))
+                return self._nested(field, self._pattern(field.type, value, field.name))
             case "has_key" if typing.get_origin(field.type) is dict and isinstance(value, str):
-                return Nested(field.columns[0].name, Keys(((self._slot(value), None),)))
+                return Comparison(field.columns[0].name, "has-key", (self._slot(value),))
         raise Refusal("vault.where", "the field cannot be compared so", field=field.name, operator=operator[:40])
 
     def _slot(self, value: Any) -> str:
         name = f"w{len(self.given)}"
-        self.given[name] = value
+        self.given[name] = value.hex() if self._is_inner and isinstance(value, bytes) else value
         return name
 
     def _equal(self, field: Field, value: Any) -> Node:
@@ -213,15 +303,26 @@ class Binder:
         if not begin or ord(begin[-1]) >= _LAST_BEFORE_SURROGATES:
             return fitting
         # texts that begin alike lie together in an index
+        cut = "-of-beginning" if is_cut(field) else ""
+        begin = begin[:ORDERED_CHARS_MAX]
         between = (("ge", begin), ("lt", begin[:-1] + chr(ord(begin[-1]) + 1)))
-        return Every((*(Comparison(column, side, (self._slot(text),)) for side, text in between), fitting))
+        sides = tuple(Comparison(column, f"{side}{cut}", (self._slot(text),)) for side, text in between)
+        return Every((*sides, fitting))
 
-    def _search(self, field: Field, text: str) -> Node:
-        words = words_of(text[: LIMITS.pattern_chars_max])
-        column = field.columns[0].name
-        return Every(
-            (Comparison(column, "not-null"), *(Comparison(column, "word", (self._slot(word),)) for word in words))
-        )
+    def _nested(self, field: Field, pattern: Pattern) -> Nested:
+        return Nested(field.columns[0].name, pattern, self._slot(json.dumps(self._contained(pattern))))
+
+    def _contained(self, pattern: Pattern) -> Any:
+        """JSON that contains no more than what has the part: an index finds it, without regard to places in lists."""
+        match pattern:
+            case Same(slot):
+                return json.loads(self.given[slot])
+            case Items(parts):
+                return [self._contained(part) for _, part in parts]
+            case Holding(parts):
+                return [self._contained(part) for part in parts]
+            case Keys(parts):
+                return {self.given[slot]: self._contained(part) for slot, part in parts}
 
     def _pattern(self, kind: Any, wanted: Any, at: str) -> Pattern:
         """What is wanted of a nested value of this type."""
@@ -276,6 +377,13 @@ def _check_value(kind: Any, plain: Any, at: str) -> None:
         codec.from_plain(plain, kind)
     except Refusal as refusal:
         raise Refusal("vault.where", "this is no value of the field", field=at, rule=refusal.code) from refusal
+
+
+def _leaves(plan: Plan) -> Iterator[tuple[str, Leaf]]:
+    for place, field in enumerate(plan.fields.values()):
+        for column, path in zip(field.columns, SHAPES[field.kind].paths, strict=True):
+            if path is not None:
+                yield column.name, Leaf((place, *path), column.kind)
 
 
 def _has_order(field: Field) -> bool:

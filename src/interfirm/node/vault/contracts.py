@@ -77,16 +77,22 @@ class Contracts(VaultWork):
         count = self.write_many(_ADD, rows)
         new = range(before + 1, before + 1 + len(rows)) if count == len(rows) else self._added(before, count)
         added: dict[TemplateId, list[dict[str, Any]]] = {}
+        found: dict[TemplateId, list[dict[str, Any]]] = {}
         for place, each in enumerate(contracts, start=before + 1):
             if place in new:
                 own = (place, each.ref.transaction, each.ref.index, each.status, each.time_ms)
                 table = self.tables.of(each.template)
                 row = table.row(own, each.payload, made_in=each.created_as.transaction)
                 added.setdefault(each.template, []).append(row)
+                words = table.indexed_words(each.payload)
+                if words:
+                    found.setdefault(each.template, []).append({"number": place, "words": words})
             elif each.known_valid:
                 self.write(_VALID, {"of": each.ref.transaction, "at": each.ref.index})
         for template, of_template in added.items():
             self.write_many(self.tables.of(template).insert, of_template)
+        for template, of_template in found.items():
+            self.write_many(self.tables.of(template).insert_words, of_template)
         self.numbers.contract = max(new, default=before)
 
     def _added(self, before: int, count: int) -> set[int]:

@@ -7,7 +7,7 @@ the words of each are given here.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -17,9 +17,11 @@ from interfirm.contracts.types import TemplateId
 from interfirm.node.vault.conditions import (
     Comparison,
     Every,
+    Found,
     Holding,
     Items,
     Keys,
+    Leaf,
     Linked,
     Nested,
     Node,
@@ -27,13 +29,17 @@ from interfirm.node.vault.conditions import (
     Pattern,
     Same,
     Some,
+    Within,
 )
 from interfirm.node.vault.tables import contracts
-from interfirm.node.vault.template_tables import TemplateTable
+from interfirm.node.vault.template_tables import TemplateTable, beginning
+from interfirm.node.vault.word_tables import among
 
 Element = sa.ColumnElement[Any]
 Condition = sa.ColumnElement[bool]
 Each = Callable[[Element], Condition]
+_BEGINNING = "-of-beginning"
+"""Ends operators that compare the beginning of a text, as indexes have it."""
 
 
 class Words(Protocol):
@@ -45,11 +51,17 @@ class Words(Protocol):
     def lower(self, text: Element) -> Element:
         """The text with a to z for A to Z."""
 
-    def place(self, text: Element, word: Element) -> Element:
-        """Where in a text a word begins, 0 for nowhere."""
-
     def document(self, text: Element) -> Element:
         """The JSON in a column of text."""
+
+    def leaf(self, document: Element, leaf: Leaf) -> Element:
+        """A value in JSON as a column of its kind has it, empty where JSON has null."""
+
+    def contains(self, document: Element, text: Element) -> Condition:
+        """Whether JSON contains at least other JSON, as far as an index can tell."""
+
+    def has_key(self, document: Element, name: str, key: Element) -> Condition:
+        """Whether a map has a key."""
 
     def item(self, document: Element, place: int) -> Element:
         """The item of a list."""
@@ -77,13 +89,26 @@ class SqliteWords:
         """Without ICU it knows A to Z alone."""
         return sa.func.lower(text)
 
-    def place(self, text: Element, word: Element) -> Element:
-        """See Words."""
-        return sa.func.instr(text, word)
-
     def document(self, text: Element) -> Element:
         """See Words."""
         return text
+
+    def leaf(self, document: Element, leaf: Leaf) -> Element:
+        """See Words."""
+        *steps, last = _places(leaf)
+        for step in steps:
+            document = document.op("->")(step).self_group()
+        if leaf.kind == "json":
+            return sa.func.nullif(document.op("->")(last).self_group(), sa.literal_column("'null'"))
+        return document.op("->>")(last).self_group()
+
+    def contains(self, document: Element, text: Element) -> Condition:
+        """It has no index of JSON."""
+        return sa.true()
+
+    def has_key(self, document: Element, name: str, key: Element) -> Condition:
+        """See Words."""
+        return self.key(document, name, key, lambda _: sa.true())
 
     def item(self, document: Element, place: int) -> Element:
         """See Words."""
@@ -102,6 +127,10 @@ class SqliteWords:
         """See Words."""
         each = sa.func.json_each(document).table_valued("key", "value", "type", name=name)
         return _exists(each, each.c.key == key, wanted(_written(each)))
+
+
+def _places(leaf: Leaf) -> list[sa.ColumnElement[int]]:
+    return [sa.literal_column(str(place)) for place in leaf.path]
 
 
 def _written(each: Any) -> Element:
@@ -129,13 +158,33 @@ class PostgresWords:
         """See Words."""
         return sa.func.lower(sa.collate(text, "C"))
 
-    def place(self, text: Element, word: Element) -> Element:
-        """See Words."""
-        return sa.func.strpos(text, sa.cast(word, sa.Text))
-
     def document(self, text: Element) -> Element:
         """See Words."""
         return sa.cast(text, JSONB)
+
+    def leaf(self, document: Element, leaf: Leaf) -> Element:
+        """See Words."""
+        *steps, last = _places(leaf)
+        for step in steps:
+            document = document.op("->", return_type=JSONB())(step).self_group()
+        if leaf.kind == "json":
+            found = document.op("->", return_type=JSONB())(last).self_group()
+            return sa.func.nullif(found, sa.literal_column("'null'::jsonb"), type_=JSONB())
+        text = document.op("->>", return_type=sa.Text())(last).self_group()
+        match leaf.kind:
+            case "integer":
+                return sa.cast(text, sa.BigInteger)
+            case "boolean":
+                return sa.cast(text, sa.Boolean)
+        return sa.collate(text, "C").self_group()
+
+    def contains(self, document: Element, text: Element) -> Condition:
+        """See Words."""
+        return document.bool_op("@>")(sa.cast(text, JSONB))
+
+    def has_key(self, document: Element, name: str, key: Element) -> Condition:
+        """See Words."""
+        return document.bool_op("?")(sa.cast(key, sa.Text))
 
     def item(self, document: Element, place: int) -> Element:
         """See Words."""
@@ -169,7 +218,7 @@ class Criteria:
     """Makes the conditions of one statement; `table_of` gives the tables of templates that fields name."""
 
     def __init__(self, dialect: str, table_of: Callable[[TemplateId], TemplateTable]) -> None:
-        self._words = WORDS[dialect]
+        self._dialect, self._words = dialect, WORDS[dialect]
         self._table_of = table_of
         self._names = (f"part{n}" for n in itertools.count())
 
@@ -186,8 +235,15 @@ class Criteria:
                 return self._test(own[column], operator, [sa.bindparam(slot) for slot in slots])
             case Linked((transaction, index), targets):
                 return sa.or_(sa.false(), *(self._linked(own[transaction], own[index], *each) for each in targets))
-            case Nested(column, pattern):
-                return self._nested(pattern, self._words.document(own[column]))
+            case Nested(column, pattern, contained):
+                document = self._words.document(own[column])
+                return sa.and_(self._words.contains(document, sa.bindparam(contained)), self._nested(pattern, document))
+            case Found(template, slot):
+                words = self._table_of(template).words
+                number: Element = own["_number"]
+                return number.in_(among(self._dialect, words, sa.bindparam(slot)))
+            case Within(column, several, leaves, part):
+                return self._within(own[column], dict(leaves), part, several=several)
 
     def _test(self, column: Element, operator: str, wanted: list[Any]) -> Condition:
         words = self._words
@@ -202,13 +258,22 @@ class Criteria:
                 return words.like(column, wanted[0])
             case "ilike":
                 return words.like(words.lower(column), wanted[0])
-            case "word":
-                return words.place(words.lower(column), wanted[0]) > sa.literal_column("0")
+            case "has-key":
+                return words.has_key(words.document(column), next(self._names), wanted[0])
+        if operator.endswith(_BEGINNING):
+            column, operator = beginning(column), operator.removesuffix(_BEGINNING)
         ordered: dict[str, Condition] = {
             "eq": column == wanted[0], "lt": column < wanted[0], "le": column <= wanted[0], "gt": column > wanted[0],
             "ge": column >= wanted[0],
         }  # fmt: skip
         return ordered[operator]
+
+    def _within(self, column: Element, leaves: Mapping[str, Leaf], part: Node, *, several: bool) -> Condition:
+        words, document = self._words, self._words.document(column)
+        if several:
+            wanted: Each = lambda item: self.of(part, _Record(words, item, leaves))  # noqa: E731 - one of two ways
+            return words.some_item(document, next(self._names), wanted)
+        return sa.and_(column.is_not(None), self.of(part, _Record(words, document, leaves)))
 
     def _linked(self, transaction: Element, index: Element, target: TemplateId, part: Node) -> Condition:
         kept, there = contracts.alias(next(self._names)), self._table_of(target).table.alias(next(self._names))
@@ -230,5 +295,15 @@ class Criteria:
                       for slot, part in parts)
                 )  # fmt: skip
 
-    def _wanted(self, pattern: Pattern | None) -> Each:
-        return lambda document: sa.true() if pattern is None else self._nested(pattern, document)
+    def _wanted(self, pattern: Pattern) -> Each:
+        return lambda document: self._nested(pattern, document)
+
+
+class _Record:
+    """The columns that a record in JSON would have, for conditions to be about."""
+
+    def __init__(self, words: Words, document: Element, leaves: Mapping[str, Leaf]) -> None:
+        self._words, self._document, self._leaves = words, document, leaves
+
+    def __getitem__(self, column: str) -> Element:
+        return self._words.leaf(self._document, self._leaves[column])

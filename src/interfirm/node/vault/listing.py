@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -21,34 +21,31 @@ import sqlalchemy as sa
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.contracts.types import TemplateId
-from interfirm.node.vault.columns import SHAPES
-from interfirm.node.vault.conditions import SINGLE, Binder, Node, equalities
+from interfirm.node.vault.columns import NUMBER_COLUMN, TIME_COLUMN, Sorted
+from interfirm.node.vault.conditions import Binder, Node, equalities
 from interfirm.node.vault.contracts import FIELDS, Contracts
 from interfirm.node.vault.criteria import Criteria
 from interfirm.node.vault.statements import Row
 from interfirm.node.vault.tables import contracts
-from interfirm.node.vault.template_tables import TemplateTable
+from interfirm.node.vault.template_tables import TemplateTable, key_of
 from interfirm.node.vault.types import Page, StoredContract
-from interfirm.node.vault.where import EVERYTHING, AllOf, Compare, Where
+from interfirm.node.vault.where import EVERYTHING, Where
 
 LIMIT_MAX = 1000
 ORDER_FIELDS_MAX = 4
 TIME = "time"
 """Orders a list by acceptance, also where no order is given; a field of this name goes first."""
 _STATUSES = ("active", "consumed", "locked")
-OPERATORS = ("eq", "ne", "in", "lt", "le", "gt", "ge")
 _pack = msgspec.msgpack.encode
-
-FlatWhere = Mapping[str, Any]
-"""Field -> value, or (operator, value); operators are those of `OPERATORS`, values typed or plain."""
 
 
 class Order(Value, frozen=True):
     """One column of the order."""
 
-    column: str
+    column: Sorted
     descending: bool
-    nullable: bool
+    leads: bool = False
+    """Whether it belongs to the first field of the order, which an index answers."""
 
 
 class Range(Value, frozen=True):
@@ -77,20 +74,6 @@ class List(Value, frozen=True):
 class Listing(Contracts):
     """Lists of the contracts of one template."""
 
-    def contracts_of(
-        self,
-        template: TemplateId | str,
-        *,
-        status: str | None = "active",
-        where: FlatWhere | None = None,
-        order_by: str | Sequence[str] | None = None,
-        after: str | None = None,
-        limit: int = 50,
-    ) -> Page[StoredContract]:
-        """`select` for filters of one comparison per field."""
-        tree = _tree(self.versions(template)[-1], where or {})
-        return self.select(template, where=tree, status=status, order_by=order_by, after=after, limit=limit)
-
     def select(
         self,
         template: TemplateId | str,
@@ -104,8 +87,9 @@ class Listing(Contracts):
     ) -> Page[StoredContract]:
         """A page of contracts of a template, or by name of all its loaded versions, in one status or all.
 
-        `order_by` names fields, each with `-` before it for descending; money is ordered by currency and amount,
-        empty fields come first (last when descending). `distinct_on` names fields that the order begins with: of rows
+        `order_by` names fields, each with `-` before it for descending; money is ordered by currency and amount, texts
+        by their beginning, empty fields come first (last when descending). The first field is found in an index, and
+        what is alike in it is sorted. `distinct_on` names fields that the order begins with: of rows
         with the same values there only the first is listed. `after` is the `next_cursor` of the page before, for the
         same list. Raises Refusal `vault.template`, `vault.where`, `vault.order`, `vault.status`, `vault.cursor`,
         `vault.limit`.
@@ -119,7 +103,7 @@ class Listing(Contracts):
             check(
                 order_of(table, order_by) == order, "vault.order", "the versions of the template differ in this field"
             )
-            binder = Binder(self.tables)
+            binder = self.binder()
             lists.append(List(table, binder.bind(where, table, tables[-1]), binder.given, order, distinct))
         name = _name(template, status, lists[0])
         place = None if after is None else _place(after, name, len(order))
@@ -130,21 +114,6 @@ class Listing(Contracts):
         more = len(found) > limit
         return Page(rows=page, next_cursor=_cursor(name, found[limit - 1][len(FIELDS) :]) if more else None)
 
-    def count(
-        self, template: TemplateId | str, *, status: str | None = "active", where: FlatWhere | None = None
-    ) -> int:
-        """How many contracts such a list has in all."""
-        tables = self.versions(template)
-        total = 0
-        for table in tables:
-            binder = Binder(self.tables)
-            node = binder.bind(_tree(tables[-1], where or {}), table, tables[-1])
-            statement = self.kept(("count", table.template, node), partial(self._counted, table, node))
-            for each in statuses_of(status):
-                row = self.row(statement, status=each, **binder.given)
-                total += row[0] if row else 0
-        return total
-
     def versions(self, template: TemplateId | str) -> list[TemplateTable]:
         """The tables of a template, or by name of all its loaded versions, the newest last."""
         return [self.tables.of(template)] if isinstance(template, TemplateId) else self.tables.named(template)
@@ -154,12 +123,13 @@ class Listing(Contracts):
         own = table.table.c
         return statement.where(own["_status"] == sa.bindparam("status"), self.criteria().of(node, own))
 
+    def binder(self) -> Binder:
+        """What makes the nodes of one statement's filter."""
+        return Binder(self.tables, self._database.dialect.name)
+
     def criteria(self) -> Criteria:
         """What makes the conditions of one statement in the words of this database."""
         return Criteria(self._database.dialect.name, self.tables.of)
-
-    def _counted(self, table: TemplateTable, node: Node) -> sa.Select[Any]:
-        return self.filtered(sa.select(sa.func.count()).select_from(table.table), table, node)
 
     def _part(self, listed: List, status: str, place: Row | None, limit: int) -> list[Row]:
         """The next rows of one table and status: `FIELDS`, then the columns of the order, then the number."""
@@ -178,7 +148,7 @@ class Listing(Contracts):
         """The rows of a range: first which, by the template's table alone, so that only those are sorted and read."""
         order, own = listed.order, listed.table.table.c
         keyed = not equalities(listed.node).isdisjoint(listed.table.plan.keys)
-        columns = [_sorted_by(own[each.column], n, len(order) - 1, keyed) for n, each in enumerate(order)]
+        columns = [_sorted_by(key_of(own, each.column), each, keyed) for each in order]
         by = [ordered(column, each) for column, each in zip(columns, order, strict=True)]
         statement = self.filtered(sa.select(*_labelled(columns)), listed.table, listed.node)
         if listed.distinct:
@@ -203,23 +173,28 @@ def statuses_of(status: str | None) -> tuple[str, ...]:
 
 
 def order_of(table: TemplateTable, order_by: str | Sequence[str] | None) -> tuple[Order, ...]:
-    """The columns of an order, the row's number last."""
+    """The columns of an order, the row's number last; Refusal `vault.order`."""
     names = [order_by] if isinstance(order_by, str) else list(order_by or [])
     few = len(names) <= ORDER_FIELDS_MAX and all(isinstance(name, str) for name in names)
     check(few, "vault.order", "a list is ordered by names of fields, few", fields_max=ORDER_FIELDS_MAX)
+    names = names or [TIME]
     found: list[Order] = []
-    descending = False
-    for name in names or [TIME]:
-        descending, plain = name.startswith("-"), name.removeprefix("-")
-        field = table.plan.fields.get(plain)
-        if field is None and plain == TIME:
-            found.append(Order("_time_ms", descending, False))
-            continue
-        places = SHAPES[field.kind].order if field else ()
-        if field is None or not places:
-            raise Refusal("vault.order", "a list cannot be ordered by this", field=plain[:80])
-        found += [Order(field.columns[n].name, descending, field.nullable) for n in places]
-    return (*found, Order("_number", descending, False))
+    for n, name in enumerate(names):
+        columns = _columns_of(table, name)
+        if n < len(names) - 1:  # what is alike is told apart by the fields that follow
+            columns = tuple(column for column in columns if column != TIME_COLUMN) or columns
+        found += [Order(column, name.startswith("-"), leads=not n) for column in columns]
+    return (*found, Order(NUMBER_COLUMN, names[-1].startswith("-"), leads=True))
+
+
+def _columns_of(table: TemplateTable, name: str) -> tuple[Sorted, ...]:
+    plain = name.removeprefix("-")
+    if plain == TIME and TIME not in table.plan.fields:
+        return (TIME_COLUMN,)
+    found = table.plan.orders.get(plain)
+    if found is None:
+        raise Refusal("vault.order", "a list cannot be ordered by this", field=plain[:80])
+    return found
 
 
 def _distinct(
@@ -233,7 +208,7 @@ def _distinct(
     leading = [name.removeprefix("-") for name in ordered[: len(names)]]
     check(sorted(leading) == sorted(names), "vault.order", "the order begins with the fields that rows differ in",
           distinct_on=names)  # fmt: skip
-    return len(order_of(table, ordered[: len(names)])) - 1
+    return sum(len([each for each in _columns_of(table, name) if each != TIME_COLUMN]) or 1 for name in leading)
 
 
 def _differing(rows: list[Row], distinct: int) -> list[Row]:
@@ -244,32 +219,18 @@ def _differing(rows: list[Row], distinct: int) -> list[Row]:
     return [next(group) for _, group in itertools.groupby(rows, key=lambda row: row[start : start + distinct])]
 
 
-def _tree(table: TemplateTable, where: FlatWhere) -> Where:
-    found = []
-    for name, wanted in where.items():
-        operator, value = wanted if _is_comparison(wanted) else ("eq", wanted)
-        field = table.plan.fields.get(name)
-        several = operator == "in" and field is not None and field.kind not in SINGLE
-        check(not several, "vault.where", "the field cannot be compared so", field=name[:80], operator=operator)
-        found.append(Compare(name, operator, value))
-    return AllOf(tuple(found))
-
-
-def _is_comparison(wanted: Any) -> bool:
-    return isinstance(wanted, (tuple, list)) and len(wanted) == 2 and wanted[0] in OPERATORS
-
-
 def _labelled(columns: Sequence[sa.ColumnElement[Any]]) -> list[sa.Label[Any]]:
     return [column.label(f"o{n}") for n, column in enumerate(columns)]
 
 
-def _sorted_by(column: sa.ColumnElement[Any], n: int, last: int, keyed: bool) -> sa.ColumnElement[Any]:
-    """A column of the order; those that only tell ties of the first one apart are hidden from indexes.
+def _sorted_by(column: sa.ColumnElement[Any], order: Order, keyed: bool) -> sa.ColumnElement[Any]:
+    """A column of the order; those that only tell ties of the first field apart are hidden from indexes.
 
     A database without good statistics walks all of a second column's index to save sorting a few ties, and all of the
     first one's to save sorting the few rows that a key finds.
     """
-    return sa.func.coalesce(column, column) if n < last and (n or keyed) else column
+    hidden = order.column != NUMBER_COLUMN and (keyed or not order.leads)
+    return sa.func.coalesce(column, column) if hidden else column
 
 
 def _beyond(column: sa.ColumnElement[Any], order: Order, part: Range) -> sa.ColumnElement[bool]:
@@ -282,7 +243,7 @@ def _beyond(column: sa.ColumnElement[Any], order: Order, part: Range) -> sa.Colu
 def ordered(column: sa.ColumnElement[Any], order: Order) -> sa.ColumnElement[Any]:
     """The column as the order has it: empty first, or last when descending."""
     direction = column.desc() if order.descending else column.asc()
-    if not order.nullable:
+    if not order.column.nullable:
         return direction
     return direction.nulls_last() if order.descending else direction.nulls_first()
 
@@ -294,7 +255,7 @@ def _ranges(listed: List, place: Row) -> Iterator[Range]:
         each, value = order[same], place[same]
         if value is not None:
             yield Range(same, "more")
-            if each.descending and each.nullable:
+            if each.descending and each.column.nullable:
                 yield Range(same, "empty")
         elif not each.descending:
             yield Range(same, "not-empty")

@@ -20,7 +20,7 @@ from interfirm.base.values import Value
 from interfirm.contracts.language import Code
 from interfirm.contracts.types import TemplateId
 from interfirm.node.vault.columns import Field
-from interfirm.node.vault.conditions import SINGLE, Binder, Node
+from interfirm.node.vault.conditions import SINGLE, Node
 from interfirm.node.vault.listing import Listing, statuses_of
 from interfirm.node.vault.statements import Row
 from interfirm.node.vault.template_tables import TemplateTable
@@ -74,7 +74,7 @@ class Queries(Listing):
         tables = self.versions(template)
         found: list[tuple[TemplateTable, Node, dict[str, Any], str]] = []
         for table in tables:
-            binder = Binder(self.tables)
+            binder = self.binder()
             node = binder.bind(where, table, tables[-1])
             found += [(table, node, {**binder.given, "status": each}, each) for each in statuses_of(status)]
         count = 0
@@ -99,7 +99,7 @@ class Queries(Listing):
         Raises Refusal as `select`, and `vault.aggregate` for fields that hold nested values, or for too many.
         """
         check(len(fields) <= FIELDS_MAX, "vault.aggregate", "too many fields at once", fields_max=FIELDS_MAX)
-        tables, binder = self.versions(template), Binder(self.tables)
+        tables, binder = self.versions(template), self.binder()
         nodes = [binder.bind(where, table, tables[-1]) for table in tables]
         given = {f"status{n}": each for n, each in enumerate(statuses_of(status))} | binder.given
         shape = (tuple(table.template for table in tables), tuple(nodes), len(statuses_of(status)))

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from interfirm.base.errors import Refusal, check
 from interfirm.base.values import Value
 from interfirm.contracts.types import ContractRef, TemplateId
-from interfirm.node.vault.conditions import Binder, Node
+from interfirm.node.vault.conditions import Node
 from interfirm.node.vault.contracts import FIELDS
 from interfirm.node.vault.listing import LIMIT_MAX, Order, order_of, ordered, sort, statuses_of
 from interfirm.node.vault.queries import Queries
 from interfirm.node.vault.tables import contracts
-from interfirm.node.vault.template_tables import TemplateTable
+from interfirm.node.vault.template_tables import TemplateTable, key_of
 from interfirm.node.vault.types import StoredContract
 from interfirm.node.vault.where import EVERYTHING, Compare, Where
 
@@ -73,7 +73,7 @@ class Relations(Queries):
             planned = table.plan.fields.get(field)
             if planned is None or planned.kind != "ref":
                 raise Refusal("vault.where", "the field names no contract", field=field[:80])
-            binder = Binder(self.tables)
+            binder = self.binder()
             node = binder.bind(where, table, tables[-1])
             among = binder.bind(Compare(field, "in", tuple(refs)), table, tables[-1])
             names = (planned.columns[0].name, planned.columns[1].name)
@@ -92,7 +92,7 @@ class Relations(Queries):
         self, table: TemplateTable, node: Node, among: Node, names: tuple[str, str], order: Sequence[Order]
     ) -> sa.Select[Any]:
         own = table.table.c
-        refs, places = [own[name] for name in names], [own[each.column] for each in order]
+        refs, places = [own[name] for name in names], [key_of(own, each.column) for each in order]
         by = [ordered(column, each) for column, each in zip(places, order, strict=True)]
         rank = sa.func.row_number().over(partition_by=refs, order_by=by).label("rank")
         columns = [column.label(f"c{n}") for n, column in enumerate((*refs, *places))]
@@ -116,7 +116,7 @@ class Relations(Queries):
         check(1 <= limit <= LIMIT_MAX, "vault.limit", "a list has rows, and not too many", limit_max=LIMIT_MAX)
         tables, found = self.versions(template), list[Arrival]()
         for table in tables:
-            binder = Binder(self.tables)
+            binder = self.binder()
             node = binder.bind(where, table, tables[-1])
             statement = self.kept(("arrivals", table.template, node), partial(self._after, table, node))
             rows = self.rows(statement, after=after, limit=limit, **binder.given)

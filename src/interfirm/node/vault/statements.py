@@ -80,7 +80,8 @@ def creation(table: sa.Table, dialect: sa.Dialect) -> list[str]:
     """What makes a table and its indexes, as text; kept, as processes that simulate open thousands of vaults."""
     found = _CREATIONS.get((dialect.name, table))
     if found is None:
-        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        own = [index for index in table.indexes if index.info.get("dialect", dialect.name) == dialect.name]
+        indexes = sorted(own, key=lambda index: str(index.name))
         elements: list[DDLElement] = [CreateTable(table), *(CreateIndex(index) for index in indexes)]
         found = _CREATIONS[dialect.name, table] = [str(each.compile(dialect=dialect)) for each in elements]
     return found

@@ -70,9 +70,15 @@ class Vault:
         self._database.close()
 
     def load_template_tables(self) -> None:
-        """Make the tables of templates whose packages were loaded since; call it between turns."""
+        """Make the tables of templates whose packages were loaded since; call it between turns.
+
+        Tables of an older layout are made again, part by part: whenever the process ends, the next one goes on.
+        """
         with self.turn() as turn, told(self._database):
-            self._shared.tables.load(turn, self._engine)
+            lacking = self._shared.tables.load(turn, self._engine)
+        while lacking:
+            with self.turn() as turn, told(self._database):
+                lacking = self._shared.tables.fill(turn)
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[Turn]:

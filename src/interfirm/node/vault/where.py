@@ -15,13 +15,13 @@ from interfirm.base import codec
 from interfirm.base.errors import Refusal
 from interfirm.base.money import Money
 from interfirm.base.values import Value
-from interfirm.node.vault.columns import json_text
+from interfirm.node.vault.words import occur, terms_of
 
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "is_null", "like", "ilike", "not_like", "not_ilike",
-               "contains", "has_key", "matches")  # fmt: skip
+               "contains", "has_key")  # fmt: skip
 """`like` is SQL's, with % and _; `ilike` takes A to Z for a to z. `contains` asks for a part of a nested value: a map
 from some fields of a record to theirs, a list of what some items of a list are, a map of some keys. `has_key` is about
-a map. `matches` searches a text, or the JSON of a nested value: each word given occurs, A to Z taken for a to z.
+a map.
 """
 
 
@@ -58,7 +58,24 @@ class Related(Value, frozen=True):
     part: Where
 
 
-Where = Compare | AllOf | AnyOf | Not | Related
+class Inside(Value, frozen=True):
+    """The part holds for the record that a field is, or for some record of the list that it is."""
+
+    field: str
+    part: Where
+
+
+class Search(Value, frozen=True):
+    """Each word of a text is found in one of these fields, however deep in it; `bolt*` is any word that begins so.
+
+    What a word is says `words.py`. Without words, everything is wanted.
+    """
+
+    fields: tuple[str, ...]
+    text: str
+
+
+Where = Compare | AllOf | AnyOf | Not | Related | Inside | Search
 EVERYTHING = AllOf(())
 Fields = Callable[[Any], Mapping[str, Any] | None]
 """Ref -> the fields of the contract there, or None where it is not known."""
@@ -81,6 +98,12 @@ def holds(where: Where, fields: Mapping[str, Any], related: Fields) -> bool:
         case Related(field, part):
             there = related(_of(fields, field)) if _of(fields, field) is not None else None
             return there is not None and holds(part, there, related)
+        case Inside(field, part):
+            found = _of(fields, field)
+            records = found if isinstance(found, tuple) else (found,)
+            return any(holds(part, _fields_of(record), related) for record in records if record is not None)
+        case Search(names, text):
+            return occur(terms_of(text), (codec.plain(fields[name]) for name in names if name in fields))
         case Compare(field, operator, value):
             return _compared(field, operator, _of(fields, field), value)
 
@@ -116,9 +139,6 @@ def _compared(field: str, operator: str, found: Any, wanted: Any) -> bool:
             return _within(found, wanted)
         case "has_key":
             return isinstance(found, dict) and wanted in found
-        case "matches":
-            text = lowered(found if isinstance(found, str) else json_text(codec.plain(found)))
-            return all(word in text for word in words_of(wanted))
     raise Refusal("vault.where", "one contract cannot be compared so", field=field, operator=operator[:40])
 
 
@@ -139,11 +159,6 @@ def _fields_of(found: Any) -> dict[str, Any]:
 def lowered(text: str) -> str:
     """The text with a to z for A to Z and all else as it is, which every database does alike."""
     return text.translate(_LOWER)
-
-
-def words_of(text: str) -> list[str]:
-    """What a search looks for."""
-    return lowered(text).split()
 
 
 def _ordered(operator: str, found: Any, wanted: Any) -> bool:

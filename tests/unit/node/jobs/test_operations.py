@@ -56,7 +56,7 @@ def test_an_import_that_cannot_be_is_refused(firm: Bench, changed: dict[str, Any
         ({"format": "pdf"}, "table.format"),
         ({"fields": 5}, "form.fields"),
         ({"fields": ["nothing"]}, "bulk.path"),
-        ({"where": {"nothing": 1}}, "form.field"),
+        ({"where": {"nothing": 1}}, "filter.field"),
         ({"order_by": "nothing"}, "vault.order"),
         ({"status": "lost"}, "vault.status"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -31,6 +31,7 @@ from interfirm.contracts.language import (
 from interfirm.contracts.packages import Package
 from interfirm.contracts.types import ContractRef, TemplateId
 from interfirm.node.vault.types import FlowRecord, StoredContract, StoredMove, StoredTransaction
+from interfirm.node.vault.where import AllOf, Compare, Where
 
 
 class Colour(Code):
@@ -115,6 +116,12 @@ def refused(code: str) -> Iterator[pytest.ExceptionInfo[Refusal]]:
     with pytest.raises(Refusal) as caught:
         yield caught
     assert caught.value.code == code
+
+
+def fitting(where: Mapping[str, Any]) -> Where:
+    """Field -> value, or (operator, value), as a tree."""
+    parts = ((name, each if isinstance(each, tuple) else ("eq", each)) for name, each in where.items())
+    return AllOf(tuple(Compare(name, operator, value) for name, (operator, value) in parts))
 
 
 def bytes32(*parts: object) -> bytes:

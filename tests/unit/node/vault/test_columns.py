@@ -10,8 +10,8 @@ from tests.unit.node.vault.samples import ALICE, Invoice, bytes32
 from interfirm.base import codec
 from interfirm.base.money import Money
 from interfirm.base.time import Day
-from interfirm.contracts.language import Party, Record, Ref
-from interfirm.node.vault.columns import NAME_CHARS_MAX, PARTY_INDEXES_MAX, Plan, plan_of, row_of
+from interfirm.contracts.language import Hash, Party, Record, Ref
+from interfirm.node.vault.columns import NAME_CHARS_MAX, ORDERS_MAX, PARTY_INDEXES_MAX, Plan, plan_of, row_of
 
 
 class Address(Record):
@@ -76,21 +76,35 @@ def test_columns_never_share_a_name_whatever_the_case(fields: dict[str, Any]) ->
     assert all(len(name) <= NAME_CHARS_MAX for name in found)
 
 
-def test_indexes_follow_time_parties_due_number_and_refs() -> None:
-    fields = {"seller": Party, "number": str, "due": Day, "paid": Day, "order": Ref[Invoice], "note": str}
-    assert set(plan_of(fields).indexes) == {
+def indexed(plan: Plan) -> set[tuple[str, ...]]:
+    """The columns of each index, `~` after those of which it has the beginning."""
+    return {tuple(each.column + "~" * each.cut for each in columns) for columns in plan.indexes}
+
+
+def test_indexes_follow_time_orders_and_refs() -> None:
+    fields = {"seller": Party, "number": str, "due": Day, "paid": Money | None, "order": Ref[Invoice], "note": str,
+              "hash": Hash}  # fmt: skip
+    assert indexed(plan_of(fields)) == {
         ("_status", "_time_ms", "_number"),
         ("_status", "seller", "_time_ms", "_number"),
         ("_status", "due", "_number"),
         ("_status", "seller", "due", "_number"),
         ("_status", "number", "_number"),
+        ("_status", "paid_currency", "paid_minor", "_number"),
         ("_status", "order_transaction", "order_index", "_number"),
+        ("_status", "note~", "_number"),
     }
 
 
-def test_only_some_parties_have_indexes() -> None:
-    plan = plan_of({f"party{n}": Party for n in range(PARTY_INDEXES_MAX + 3)})
-    assert len(plan.indexes) == PARTY_INDEXES_MAX + 1
+def test_only_some_fields_have_orders_and_indexes() -> None:
+    plan = plan_of({f"count{n}": int for n in range(ORDERS_MAX + 3)})
+    assert len(plan.orders) == ORDERS_MAX
+    assert len(plan.indexes) == ORDERS_MAX + 1
+
+
+def test_only_some_parties_are_indexed_with_due() -> None:
+    plan = plan_of({"due": Day, **{f"party{n}": Party for n in range(PARTY_INDEXES_MAX + 3)}})
+    assert len([each for each in plan.indexes if len(each) == 4 and each[2].column == "due"]) == PARTY_INDEXES_MAX
 
 
 def test_a_payload_with_another_number_of_fields_is_no_row() -> None:

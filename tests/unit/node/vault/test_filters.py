@@ -13,8 +13,9 @@ from interfirm.business.invoices import contract as invoices
 from interfirm.contracts.language import Party
 from interfirm.contracts.packages import Engine, TemplateCode, bundle
 from interfirm.node.forms import Forms
+from interfirm.node.vault.columns import plan_of
 from interfirm.node.vault.filters import read_where, write_where
-from interfirm.node.vault.where import EVERYTHING, AllOf, AnyOf, Compare, Not, Related, Where
+from interfirm.node.vault.where import EVERYTHING, AllOf, AnyOf, Compare, Inside, Not, Related, Search, Where
 
 ACME = bytes32("acme")
 
@@ -72,6 +73,7 @@ def invoice(engine: Engine) -> TemplateCode:
     return engine.named("invoices.Invoice")
 
 
+SEARCHED = tuple(plan_of(Engine(bundle(invoices)).named("invoices.Invoice").fields).texts)
 CASES: list[tuple[Any, Where]] = [
     ({}, AllOf(())),
     ({"number": {"_eq": "A-1"}}, Compare("number", "eq", "A-1")),
@@ -89,7 +91,16 @@ CASES: list[tuple[Any, Where]] = [
     ({"agreement": {"number": {"_eq": "F-1"}}}, Related("agreement", Compare("number", "eq", "F-1"))),
     ({"agreement": {"_is_null": False}}, Compare("agreement", "is_null", False)),
     ({"credits": {"_contains": [{"number": "C-1"}]}}, Compare("credits", "contains", ({"number": "C-1"},))),
-    ({"document": {"_matches": "bolt"}}, Compare("document", "matches", "bolt")),
+    ({"document": {"_matches": "bolt"}}, Search(("document",), "bolt")),
+    ({"_search": "bolt"}, Search(SEARCHED, "bolt")),
+    ({"document": {"number": {"_like": "A%"}}}, Inside("document", Compare("number", "like", "A%"))),
+    ({"credits": {"_or": [{"number": "C-1"}]}}, Inside("credits", AnyOf((Compare("number", "eq", "C-1"),)))),
+    (
+        {"number": "A-1", "due": ["le", "1970-01-03"]},
+        AllOf((Compare("number", "eq", "A-1"), Compare("due", "le", Day(2)))),
+    ),
+    ({"acceptable": None}, Compare("acceptable", "is_null", True)),
+    ({"payable": {"amount": "10.00", "currency": "EUR"}}, Compare("payable", "eq", Money(1000, "EUR"))),
 ]
 
 
@@ -109,7 +120,11 @@ def test_a_filter_that_is_written_is_read_as_it_was(engine: Engine, invoice: Tem
 
 WRONG: list[tuple[Any, str]] = [
     ([], "filter.shape"),
-    ({"number": "A-1"}, "filter.shape"),
+    ({"number": "$other"}, "filter.variable"),
+    ({"_search": 1}, "filter.shape"),
+    ({"due": {"_matches": "x"}}, "filter.operator"),
+    ({"document": {"_search": "x"}}, "filter.operator"),
+    ({"document": {"nothing": {"_eq": 1}}}, "filter.field"),
     ({"number": {"_eq": None}}, "filter.shape"),
     ({"_and": {}}, "filter.shape"),
     ({"number": {"_in": "A"}}, "filter.shape"),
@@ -155,6 +170,17 @@ def test_rules_know_the_caller_and_filters_do_not(engine: Engine, invoice: Templ
 def test_of_contracts_that_fields_name_only_those_count_that_may_be_read(engine: Engine, invoice: TemplateCode) -> None:
     found = read_where(invoice, {"agreement": {}}, FORMS, engine, seen=Seen())
     assert found == Related("agreement", AllOf((Compare("number", "eq", "F-1"), AllOf(()))))
+
+
+def test_a_search_looks_at_no_field_that_is_hidden(engine: Engine, invoice: TemplateCode) -> None:
+    class Shy(Seen):
+        def hidden(self, template: str) -> frozenset[str]:
+            return frozenset({"number", "due"})
+
+    found = read_where(invoice, {"_search": "bolt"}, FORMS, engine, seen=Shy())
+    assert found == Search(tuple(name for name in SEARCHED if name != "number"), "bolt")
+    with refused("access.field"):
+        read_where(invoice, {"number": {"_matches": "bolt"}}, FORMS, engine, seen=Shy())
 
 
 def test_hidden_fields_and_contracts_cannot_be_asked_about(engine: Engine, invoice: TemplateCode) -> None:

@@ -31,7 +31,7 @@ from interfirm.contracts.types import ContractRef
 from interfirm.node.vault import queries
 from interfirm.node.vault.queries import Figures, Total
 from interfirm.node.vault.vault import Vault
-from interfirm.node.vault.where import AllOf, AnyOf, Compare, Not, Related, Where, holds
+from interfirm.node.vault.where import AllOf, AnyOf, Compare, Inside, Not, Related, Search, Where, holds
 
 
 @pytest.fixture
@@ -71,7 +71,6 @@ LIKES = [
     ("like", "INV%", True), ("like", "inv%", False), ("ilike", "inv%", True), ("like", "%[x]", True),
     ("like", "%[x", False), ("like", "INV-_*[x]", True), ("like", "INV-_?[x]", False), ("like", "INV-é*[x]", True),
     ("ilike", "inv-É*[x]", False), ("not_like", "INV%", False), ("not_ilike", "x%", True), ("like", "INV", False),
-    ("matches", "inv", True), ("matches", "[x] inv", True), ("matches", "inv y", False), ("matches", "", True),
 ]  # fmt: skip
 
 
@@ -95,7 +94,16 @@ NESTED = [
     (Compare("table", "contains", {"a": 2}), False),
     (Compare("table", "has_key", "a"), True),
     (Compare("table", "has_key", "b"), False),
-    (Compare("lines", "matches", "ONE eur"), True),
+    (Search(("lines",), "ONE eur"), True),
+    (Search(("text",), "NAIVE"), True),
+    (Search(("text", "lines"), "on* naïve"), True),
+    (Search(("text",), "one"), False),
+    (Search(("lines",), "on"), False),
+    (Inside("lines", Compare("name", "like", "o%")), True),
+    (Inside("lines", AllOf((Compare("name", "eq", "one"), Compare("amount", "gt", Money(1, "EUR"))))), False),
+    (Inside("lines", Compare("amount", "eq", Money(1, "EUR"))), True),
+    (Inside("lines", Compare("mark", "eq", b"\xff")), True),
+    (Inside("lines", Not(Compare("mark", "eq", b"\xff"))), False),
     (Compare("lines", "is_null", False), True),
 ]
 
