@@ -170,8 +170,16 @@ def _create(desk: Desk, arguments: dict[str, Any]) -> Answer:
         return known
     dry = arguments.get("dry_run") is True
     folder = "" if dry else _path(desk, arguments, "folder")
-    asked = ArchivingArguments(folder=folder, before_ms=moment_of(arguments.get("before")), dry_run=dry)
+    asked = ArchivingArguments(folder=folder, before_ms=_before_ms(arguments), dry_run=dry)
     return _begin(desk, arguments, ARCHIVE, asked)
+
+
+def _before_ms(arguments: dict[str, Any]) -> int | None:
+    try:
+        return moment_of(arguments.get("before"))
+    except (ValueError, AttributeError) as error:
+        raise Refusal("form.value", "a time is ISO 8601 with a zone", field="before",
+                      value=str(arguments["before"])[:80]) from error  # fmt: skip
 
 
 def _restore(desk: Desk, arguments: dict[str, Any]) -> Answer:

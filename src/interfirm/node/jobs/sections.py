@@ -19,6 +19,8 @@ from interfirm.node.desk import Desk
 from interfirm.node.forms import jsonable, ref_text
 from interfirm.node.jobs.columns import columns_of
 from interfirm.node.reading import shown_flow
+from interfirm.node.retention import store as retention
+from interfirm.node.retention.sealed_file import shown_manifest
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract, StoredTransaction
 
@@ -163,6 +165,18 @@ def _approvals(desk: Desk, turn: Turn, after: Any) -> tuple[Lines, Any]:
     return lines, None if ended else (True, None)
 
 
+def _retention_rules(desk: Desk, turn: Turn, _: Any) -> tuple[Lines, Any]:
+    return [msgspec.to_builtins(rule) for rule in retention.rules(turn).values()], None
+
+
+def _legal_holds(desk: Desk, turn: Turn, _: Any) -> tuple[Lines, Any]:
+    return [jsonable(msgspec.to_builtins(hold, builtin_types=(bytes,))) for hold in retention.holds(turn)], None
+
+
+def _archives(desk: Desk, turn: Turn, _: Any) -> tuple[Lines, Any]:
+    return [msgspec.json.decode(shown_manifest(archive)) for archive in retention.archives(turn)], None
+
+
 def _section(name: str, about: str, page: Page) -> Section:
     return Section(name=f"{name}.jsonl", about=about, page=page)
 
@@ -177,5 +191,8 @@ _OTHERS: Iterable[Section] = (
     _section("roles", "what roles allow", _roles),
     _section("approval-matrix", "who else must agree", _matrix),
     _section("approvals", "what waits for approvals, and what did", _approvals),
+    _section("retention-rules", "how long what has ended is kept, and by which law", _retention_rules),
+    _section("legal-holds", "what is kept whatever a rule says, and was", _legal_holds),
+    _section("archives", "manifests of the sealed files into which old history went; the files lie apart", _archives),
     _section("audit", "the audit log; each entry has its hash and that of the one before", _audit),
 )

@@ -125,7 +125,7 @@ class ArchiveReader:
         self._path = path
         try:
             self._file: BinaryIO = path.open("rb")
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
             raise Refusal("archive.read", "the file cannot be read", path=str(path), reason=str(error)) from error
         try:
             begin = self._file.read(len(MAGIC) + _NONCE_BYTES)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from interfirm.base import codec
@@ -342,6 +343,18 @@ def test_papers_are_forgotten_by_their_own_rules(one: Keeper) -> None:
         assert turn.blobs("asked-by") == turn.blobs(approvals.ENDED) == []
     one.later_ms *= 2
     assert one.archived()["result"]["forgotten"]["jobs"] == 1
+
+
+def test_who_leaves_takes_rules_holds_and_manifests_along(one: Keeper, tmp_path: Path) -> None:
+    one.ask("holds.place", name="case", reason="a claim", party="firm1", template="trade.Bill")
+    one.archived()
+    folder = tmp_path / "left"
+    assert one.until_done(one.ask("bulk.export-all", folder=str(folder))["job"]["id"])["state"] == "done"
+    lines = {name: [msgspec.json.decode(line) for line in (folder / f"{name}.jsonl").read_bytes().splitlines()]
+             for name in ("retention-rules", "legal-holds", "archives")}  # fmt: skip
+    assert [each["about"] for each in lines["retention-rules"]] == ["*"]
+    assert [each["name"] for each in lines["legal-holds"]] == ["case"]
+    assert [each["file"] for each in lines["archives"]] == [file.name for file in one.files()]
 
 
 def test_two_runs_at_once_are_refused(one: Keeper) -> None:

@@ -168,6 +168,8 @@ def test_who_may_not_read_of_archives_learns_nothing_of_them(one: Keeper) -> Non
         ("holds.release", {"name": "nothing"}, "holds.unknown"),
         ("archive.create", {"folder": "here"}, "archive.path"),
         ("archive.create", {}, "form.fields"),
+        ("archive.create", {"dry_run": True, "before": "yesterday"}, "form.value"),
+        ("archive.create", {"dry_run": True, "before": []}, "form.value"),
         ("archive.show", {"archive": 5}, "archive.unknown"),
         ("archive.show", {"transaction": "00"}, "archive.unknown"),
     ],
