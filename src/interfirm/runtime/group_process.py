@@ -55,8 +55,10 @@ class GroupProcess:
         task = asyncio.ensure_future(process.serve(begun.set))
         self._running.append(task)
         waiting = asyncio.ensure_future(begun.wait())
-        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
+        try:
+            await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
         if task.done():
             await task
 
