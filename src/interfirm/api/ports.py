@@ -39,6 +39,8 @@ class ShownOperation(Value, frozen=True):
     name: str
     about: str
     """One sentence: what it does, with its arguments in `backticks`."""
+    takes: type[Value] | None = None
+    """The type of its arguments."""
 
 
 class NodePort(Protocol):

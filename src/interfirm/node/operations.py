@@ -15,9 +15,10 @@ from interfirm.node import (
     desk_signin,
     webhooks,
 )
+from interfirm.node.arguments import ARGUMENTS, takes
 from interfirm.node.desk import Operation
 
-OPERATIONS: dict[str, Operation] = {
+_EVERY: dict[str, Operation] = {
     **desk_contracts.OPERATIONS,
     **changes.OPERATIONS,
     **webhooks.OPERATIONS,
@@ -29,5 +30,8 @@ OPERATIONS: dict[str, Operation] = {
     **desk_bulk.OPERATIONS,
     **desk_operate.OPERATIONS,
     **desk_retention.OPERATIONS,
+}
+OPERATIONS: dict[str, Operation] = {
+    name: takes(ARGUMENTS[name])(operation) if name in ARGUMENTS else operation for name, operation in _EVERY.items()
 }
 """See the module."""

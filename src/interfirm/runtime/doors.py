@@ -123,7 +123,11 @@ class Doors:
         """See NodePort."""
         permission = self.desk.of(caller).permission
         return [
-            ShownOperation(name=name, about=(operation.__doc__ or "").strip().partition("\n")[0])
+            ShownOperation(
+                name=name,
+                about=(operation.__doc__ or "").strip().partition("\n")[0],
+                takes=getattr(operation, "takes", None),
+            )
             for name, operation in sorted(self.desk.operations.items())
             if not name.startswith(_WITH_PATHS) and permission.may(name)
         ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from interfirm.api.rest.contracts import WHEN
+from interfirm.api.rest.arguments import ANYTHING, schema_of
 from interfirm.api.rest.endpoints import Asked, Endpoint, Parameter, Reply, Returned
 from interfirm.api.rest.following import KEY, PREFER, UNDER_WAY, started
+from interfirm.api.rest.judging import faults
 from interfirm.api.rest.schemas import Schema, closed, text
 from interfirm.base.errors import Refusal
 
@@ -38,8 +39,11 @@ async def _templates(door: Door, asked: Asked) -> Reply:
 
 async def _operate(door: Door, asked: Asked) -> Reply:
     name = asked.path["name"]
-    if all(known.name != name for known in door.port.operations(asked.caller)):
+    known = next((each for each in door.port.operations(asked.caller) if each.name == name), None)
+    if known is None:
         raise Refusal("desk.operation", "there is no such operation", operation=name)
+    if wrong := faults(schema_of(known.takes), asked.body, door.schemas.components):
+        raise Refusal("http.shape", "the request is not what is documented", errors=wrong)
     return await started(door, asked, name, dict(asked.body))
 
 
@@ -72,18 +76,16 @@ _NODE = closed({"name": text(), "identity": text(), "now_ms": {"type": "integer"
 _CALLER = closed({
     "name": text(), "roles": _TEXTS, "scopes": {"anyOf": [_TEXTS, {"type": "null"}]}, "node": _NODE,
 })  # fmt: skip
-_DOCUMENT: Schema = text("^[0-9a-f]{64}$", chars_max=64, about="The SHA-256 of a file that was put before.")
-_ARGUMENTS: Schema = {"type": "object", "properties": {"document": _DOCUMENT, **WHEN}, "additionalProperties": True}
 _ENTITIES = closed({"entities": {
     "type": "array", "items": closed({"slug": text(), "name": text(), "url": text()}),
 }})  # fmt: skip
 _STATUS = closed({"status": text()})
 OPERATION = Endpoint(
     name="operations", method="POST", path="/v1/operations/{name}", about="Ask for a business operation by name.",
-    tag="operations", handle=_operate, parameters=(_NAME, KEY, PREFER), refusals=(404, 409, 422), body=_ARGUMENTS,
+    tag="operations", handle=_operate, parameters=(_NAME, KEY, PREFER), refusals=(404, 409, 422), body=ANYTHING,
     keyed=True, returned={200: Returned("What came of it.", {"type": "object"}), 202: UNDER_WAY},
 )  # fmt: skip
-"""Every operation is an endpoint like this one."""
+"""Every operation is an endpoint like this one, with a body of its own."""
 ENDPOINTS = (
     Endpoint(
         name="me", method="GET", path="/v1/me", about="Say who asks, and whose node this is.", tag="node",

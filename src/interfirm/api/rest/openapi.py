@@ -8,6 +8,7 @@ from typing import Any
 
 from interfirm.api.ports import ShownOperation, ShownTemplate
 from interfirm.api.rest import about, contracts
+from interfirm.api.rest.arguments import schema_of
 from interfirm.api.rest.endpoints import BINARY, JSON, PROBLEM, Endpoint, Parameter, Returned
 from interfirm.api.rest.events import CHANGE
 from interfirm.api.rest.following import KEY, PREFER, flow_schemas
@@ -73,6 +74,7 @@ def document(
 def _operation(shown: ShownOperation) -> Endpoint:
     return about.OPERATION.replace(
         name=shown.name, path=f"/v1/operations/{shown.name}", about=shown.about or shown.name,
+        body=schema_of(shown.takes),
         parameters=tuple(each for each in about.OPERATION.parameters if each.place != "path"),
     )  # fmt: skip
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from interfirm.base import codec
 from interfirm.base.errors import Refusal, check
@@ -19,6 +20,8 @@ from interfirm.business.receivables.contract import Receivable, Verification
 from interfirm.contracts.language import Party, Ref
 from interfirm.contracts.types import ContractRef, ExerciseCommand
 from interfirm.node.access.approvals import Demand
+from interfirm.node.arguments import Name, Nothing, Submitted, takes
+from interfirm.node.arguments import Ref as RefText
 from interfirm.node.asking import Start
 from interfirm.node.desk import Answer, Desk, text_of
 from interfirm.node.flows.claims import ClaimSeen, claims_seen
@@ -35,6 +38,29 @@ NUMBERS_MAX = 20
 """How many near hits are counted before a lender is told that there are too many."""
 
 
+class WordWanted(Submitted, frozen=True, kw_only=True):
+    """Of which receivable the debtor's word is wanted, and for how long it holds."""
+
+    receivable: RefText
+    valid_days: Annotated[int, Meta(ge=1, le=VALID_DAYS_MAX)] | None = None
+
+
+class OfferWanted(WordWanted, frozen=True, kw_only=True):
+    """What is offered, to whom."""
+
+    lender: Name
+
+
+class OfferTaken(Nothing, frozen=True, kw_only=True):
+    """The offer that is taken, or looked at first."""
+
+    offer: RefText
+    iban: Annotated[str, Meta(max_length=34)]
+    cash: bool | None = None
+    accept_near_hits: bool | None = None
+
+
+@takes(OfferWanted)
 def offer(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Offer a receivable to a lender under the facility with it, at the facility's price; shares what it needs."""
     lender = Party(desk.names.identity_of(text_of(arguments, "lender")))
@@ -69,6 +95,7 @@ def facility_with(desk: Desk, turn: Turn, lender: Party) -> tuple[ContractRef, F
     raise Refusal("factoring.facility", "there is no facility in effect", lender=desk.names.name_of(lender.id))
 
 
+@takes(WordWanted)
 def verify(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """The debtor's word to the holder of a receivable: amount, due day, no set-off."""
     with desk.vault.read() as turn:
@@ -92,11 +119,13 @@ class TakeArguments(Value, frozen=True):
     accept_near_hits: bool
 
 
+@takes(OfferTaken)
 def take(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Buy what an offer offers: looks at the fingerprints first, warns of near hits, then takes it with cash."""
     return _start(desk, arguments, TAKE)
 
 
+@takes(OfferTaken)
 def look(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Look at the fingerprints of what an offer offers, by the notary's dated statements, and buy nothing."""
     return _start(desk, arguments, "factoring-look")

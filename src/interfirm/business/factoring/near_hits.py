@@ -17,6 +17,7 @@ from interfirm.business.factoring.contract import Offer
 from interfirm.business.factoring.desk import TakeArguments
 from interfirm.business.factoring.fingerprints import Financing
 from interfirm.business.factoring.terms import Offered
+from interfirm.node.arguments import Nothing, takes
 from interfirm.node.desk import Answer, Desk
 from interfirm.node.vault.turn import Turn
 
@@ -63,6 +64,7 @@ def meeting(offers: Iterable[Offer], financed: Iterable[Financing]) -> Iterator[
                     yield made, earlier, family
 
 
+@takes(Nothing)
 def report_near_hits(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """What looks as if it were financed twice: offered, financed, found by a look, or asked about at the notary."""
     with desk.vault.read() as turn:

@@ -19,6 +19,8 @@ from interfirm.contracts.types import ContractRef
 from interfirm.formats.en16931 import judge, refuse_findings
 from interfirm.formats.peppol import judge_issued
 from interfirm.formats.ubl import UblDocument, read_ubl, write_ubl
+from interfirm.node.arguments import Nothing, OfDocument, takes
+from interfirm.node.arguments import Ref as RefText
 from interfirm.node.desk import Answer, Desk
 from interfirm.node.files import read_limited
 from interfirm.node.forms import ref_of, ref_text
@@ -27,6 +29,19 @@ from interfirm.node.vault.turn import Turn
 LATE_RATE = Rate(101_500)
 """8 percentage points above the reference rate of 2.15 % (Directive 2011/7/EU article 2.6); a default, not a law."""
 MEDIA_TYPE = "application/xml"
+
+
+class InvoiceFile(OfDocument, frozen=True, kw_only=True):
+    """A UBL file; `exact` lets its amounts be shown as they stand there."""
+
+    exact: bool | None = None
+
+
+class InvoiceNamed(Nothing, frozen=True, kw_only=True):
+    """An invoice by its number (BT-1), or as a contract."""
+
+    number: str | None = None
+    ref: RefText | None = None
 
 
 def judged_file(path: Path) -> tuple[Document, bytes]:
@@ -42,6 +57,7 @@ def judged(data: bytes) -> Document:
     return document_of(found.invoice)
 
 
+@takes(InvoiceFile)
 def import_invoice(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Issue the invoice in a UBL file (`document`, `name`) to its buyer; the original is kept as attachment."""
     name, data = desk.file(arguments)
@@ -75,6 +91,7 @@ def _agreement(desk: Desk, turn: Turn, buyer: Party) -> Ref[Agreement] | None:
     return Ref(found[0].transaction, found[0].index) if len(found) == 1 else None
 
 
+@takes(InvoiceFile)
 def credit_invoice(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Give the credit note in a UBL file (`document`) on the invoice that it names (BT-25)."""
     _, data = desk.file(arguments)
@@ -105,6 +122,7 @@ def _right_of(desk: Desk, turn: Turn, invoice: Invoice) -> tuple[ContractRef, Re
     return next(((r, right) for r, right in desk.every_as(turn, Receivable) if right.invoice == invoice.key()), None)
 
 
+@takes(Nothing)
 def list_invoices(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Invoices with status, what is payable, and what became of it: settlement and holder are derived, never stored."""
     with desk.vault.read() as turn:
@@ -142,6 +160,7 @@ def _settlement(invoice: Invoice, right: Receivable | None) -> str:
     return "part-paid" if right.paid.minor else "open"
 
 
+@takes(InvoiceNamed)
 def show_invoice(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """One invoice, whole, with what is derived."""
     with desk.vault.read() as turn:
@@ -158,6 +177,7 @@ def _found(desk: Desk, turn: Turn, arguments: dict[str, Any]) -> tuple[ContractR
     return ref, desk.read_as(turn, ref, Invoice)
 
 
+@takes(InvoiceNamed)
 def export_invoice(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """An invoice as UBL 2.1 (Peppol BIS Billing 3): the payee and account are those of the right's present holder."""
     with desk.vault.read() as turn:

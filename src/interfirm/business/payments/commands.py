@@ -10,9 +10,11 @@ from interfirm.business.companies.accounts import account_digest
 from interfirm.business.payments.contract import BankEntry
 from interfirm.contracts.language import Hash, Party
 from interfirm.formats.camt053 import BOOKED, Entry, Statement, Transaction, read_statement
+from interfirm.node.arguments import OfDocument, takes
 from interfirm.node.desk import Answer, Desk
 
 
+@takes(OfDocument)
 def import_statement(desk: Desk, arguments: dict[str, Any]) -> Answer:
     """Sign every incoming transfer between members that a camt.053 statement (`document`) books, in one transaction."""
     _, data = desk.file(arguments)
