@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.functional.test_notify import Receiver
 
 from interfirm.runtime import supervise
 from interfirm.runtime.configuration import read_configuration
-from interfirm.runtime.layout import Home, NetworkLayout
+from interfirm.runtime.layout import Home, NetworkLayout, free_port
 from interfirm.runtime.metrics import CODES_COUNT_MAX, Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,33 +135,59 @@ def test_a_pause_shows(home: Home) -> None:
     assert value(home, "interfirm_paused") == 0
 
 
-def shown(home: Home) -> set[str]:
-    """The names of all samples that a node can show, those included that nothing was counted for yet."""
+def shown(text: str) -> set[str]:
+    """The names of all samples that a page can show, those included that nothing was counted for yet."""
     found = set()
-    for line in page(home).text.splitlines():
+    for line in text.splitlines():
         if match := re.match(r"# TYPE (\S+) (\S+)", line):
             name, kind = match[1], match[2]
             found |= {f"{name}_bucket", f"{name}_sum", f"{name}_count"} if kind == "histogram" else {name}
     return found
 
 
-def test_every_rule_is_about_metrics_that_there_are_and_says_what_to_do(home: Home) -> None:
+@pytest.fixture(scope="module")
+def notary(layout: NetworkLayout) -> str:
+    """What the notary shows where its own file says."""
+    port = free_port()
+    (layout.notary.folder / "node.toml").write_text(f"[api]\nport = {port}\n")
+    supervise.stop([layout.notary])
+    supervise.start(layout, [layout.notary])
+    issue(layout, layout.firm(FIRMS[0][0]))
+    assert httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+    assert httpx.get(f"http://127.0.0.1:{port}/v1/contracts").status_code == 404, "it has nothing else"
+    return httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+
+def test_a_notary_shows_how_it_goes_on(layout: NetworkLayout, notary: str) -> None:
+    found = {s.name: s.value for family in text_string_to_metric_families(notary) for s in family.samples}
+    status = asker(layout.notary).call("status")
+    assert found["interfirm_notary_accepted"] == status["accepted"] >= 1
+    assert found["interfirm_notary_height"] == status["height"]
+    assert found["interfirm_notary_commit_seconds_count"] >= 1
+    assert abs(found["interfirm_notary_committed_timestamp_seconds"] - time.time()) < 3600
+    assert found["interfirm_peers_connected"] >= 1
+    assert found["interfirm_certificate_expiry_timestamp_seconds"] > time.time()
+    assert "interfirm_notary_height" in asker(layout.notary).call("metrics")["metrics"]
+
+
+def test_every_rule_is_about_metrics_that_there_are_and_says_what_to_do(home: Home, notary: str) -> None:
     rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
-    known = shown(home)
+    known = shown(page(home).text) | shown(notary)
     assert len({rule["alert"] for rule in rules}) == len(rules) > 10
     for rule in rules:
         used = set(re.findall(r"\binterfirm_[a-z0-9_]+", rule["expr"]))
         assert used <= known, rule["alert"]
-        assert used or rule["expr"].startswith("up{")
+        assert used or re.search(r"\bup{", rule["expr"])
         assert rule["expr"].count("(") == rule["expr"].count(")")
         assert rule["labels"]["severity"] in ("info", "warning", "critical")
         assert rule["annotations"]["summary"].endswith(".")
         assert rule["annotations"]["action"]
 
 
-def test_the_operators_page_tells_every_metric(home: Home) -> None:
+def test_the_operators_page_tells_every_metric(home: Home, notary: str) -> None:
     told = set(re.findall(r"`(interfirm_[a-z0-9_]+)`", (ROOT / "docs" / "operator.md").read_text()))
-    made = {re.sub(r"_(bucket|sum|count)$", "", name) for name in shown(home) if name.startswith("interfirm_")}
+    made = {re.sub(r"_(bucket|sum|count)$", "", name) for name in shown(page(home).text) | shown(notary)
+            if name.startswith("interfirm_")}  # fmt: skip
     assert told == made
 
 

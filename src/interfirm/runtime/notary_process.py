@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from interfirm.base.errors import Refusal
@@ -23,10 +24,11 @@ from interfirm.runtime.hearing import Hearing
 from interfirm.runtime.layout import NetworkLayout
 from interfirm.runtime.logs import log
 from interfirm.runtime.notaries import anchors_of
+from interfirm.runtime.notary_metrics import NotaryMetrics
 from interfirm.runtime.parties import Parties
 from interfirm.runtime.serving import Driver
 from interfirm.runtime.solo_govern import OPERATION, check_governing
-from interfirm.runtime.tls import Revocations, tls_identity
+from interfirm.runtime.tls import Revocations, certificate_until_s, tls_identity
 
 
 class NotaryProcess:
@@ -38,7 +40,10 @@ class NotaryProcess:
         self.parties = Parties(layout)
         store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
         others = Anchors(anchor for anchor in anchors_of(layout) if anchor.notary != layout.solo_id)
-        self.notary = SoloNotary(home.folder / "notary.db", store.signer, layout.file.genesis, others)
+        self.metrics = NotaryMetrics(home.folder)
+        self.notary = SoloNotary(
+            home.folder / "notary.db", store.signer, layout.file.genesis, others, at=self.metrics.at
+        )
         self.post = NotaryPost(SoloHost(self.notary))
         identity = tls_identity(layout, home, store)
         revoked = Revocations(layout, identity, clock)
@@ -48,6 +53,13 @@ class NotaryProcess:
         self.network = self.hearing.network
         self.driver = self.hearing.driver = Driver(TurnLoop(self.post.turn, self.hearing.release), clock)
         self.control = ControlServer(home.control_path, self.handle)
+        self.metrics.watch({
+            "interfirm_notary_height": lambda: self.notary.height,
+            "interfirm_notary_accepted": lambda: self.notary.size,
+            "interfirm_peers_connected": lambda: len(self.network.peers()),
+            "interfirm_events_waiting": lambda: self.driver.loop.waiting,
+            "interfirm_certificate_expiry_timestamp_seconds": partial(certificate_until_s, home),
+        })  # fmt: skip
 
     async def serve(self, ready: Callable[[], None]) -> None:
         """Enter the network's members, listen, and judge until cancelled."""
@@ -57,8 +69,9 @@ class NotaryProcess:
         await self.control.start()
         try:
             log.info("notary.started", port=member.port, height=self.notary.height)
-            ready()
-            await self.driver.run()
+            async with self.metrics.served():
+                ready()
+                await self.driver.run()
         finally:
             await self.control.stop()
             await self.network.stop()
@@ -85,6 +98,8 @@ class NotaryProcess:
             peers = [self.parties.name_of(peer) for peer in self.network.peers()]
             return {"notary": self.home.member.name, "height": self.notary.height, "accepted": self.notary.size,
                     "now_ms": self.clock.now_ms(), "connected": peers}  # fmt: skip
+        if name == "metrics":
+            return {"metrics": self.metrics.page().decode()}
         if name == "clock.set":
             if not isinstance(self.clock, ScenarioClock):
                 raise Refusal("clock.real", "this notary runs on the machine's clock")

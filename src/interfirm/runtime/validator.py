@@ -22,6 +22,7 @@ from interfirm.notary.governance.epochs import SOFTWARE, Software
 from interfirm.runtime.clock import SystemClock
 from interfirm.runtime.cluster import SOCKET, ClusterLayout
 from interfirm.runtime.logs import log
+from interfirm.runtime.notary_metrics import NotaryMetrics
 
 KILL_AT = "INTERFIRM_TEST_KILL_AT"
 """For tests: `point:count` kills this process when it comes to a point of its blocks for the count-th time."""
@@ -35,13 +36,19 @@ SNAPSHOT_EVERY = "INTERFIRM_SNAPSHOT_EVERY"
 """After how many heights a validator makes a snapshot of its state, where not as usual."""
 
 
-def open_application(layout: ClusterLayout, name: str) -> Application:
-    """The application of a validator over its own state."""
+def open_application(layout: ClusterLayout, name: str, *, at: Callable[[str], None] = lambda _: None) -> Application:
+    """The application of a validator over its own state; `at` is told the points of its blocks."""
     home = layout.home(layout.named(name))
     path = home / "state.db"
     every = int(os.environ.get(SNAPSHOT_EVERY, DEFAULT_EVERY))
     store = Database(path, snapshots=Snapshots(path, home / "snapshots", every=every))
-    return Application(layout.genesis, store, at=_points(), software=_software())
+    points = _points()
+
+    def told(point: str) -> None:
+        at(point)
+        points(point)
+
+    return Application(layout.genesis, store, at=told, software=_software())
 
 
 def snapshot_now(layout: ClusterLayout, name: str) -> tuple[int, bytes]:
@@ -71,12 +78,15 @@ async def run(folder: Path, name: str) -> None:
     """Serve the engine until SIGTERM or SIGINT; Refusal `governance.version` for rules it lacks."""
     layout = ClusterLayout.open(folder)
     clock = SystemClock()
-    application = open_application(layout, name)
+    home = layout.home(layout.named(name))
+    metrics = NotaryMetrics(home)
+    application = open_application(layout, name, at=metrics.at)
+    metrics.watch({"interfirm_notary_height": lambda: application.store.height})
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stopped.set)
-    os.chdir(layout.home(layout.named(name)))  # a socket's whole path may be too long for the system
+    os.chdir(home)  # a socket's whole path may be too long for the system
     lacking: list[Refusal] = []
 
     def halt(refusal: Refusal) -> None:
@@ -90,7 +100,8 @@ async def run(folder: Path, name: str) -> None:
     gc.freeze()
     gc.set_threshold(GARBAGE_COUNT)
     sys.setswitchinterval(SWITCH_S)
-    await stopped.wait()
+    async with metrics.served():
+        await stopped.wait()
     server.close()
     await loop.run_in_executor(worker, lambda: None)  # the engine has the answer that was begun
     worker.shutdown()
