@@ -54,14 +54,13 @@ class Change(Value, frozen=True):
 
 def note_change(services: Services, turn: Turn, verified: Verified, now_ms: int) -> None:
     """Write what a transaction that was recorded changed; the same transaction again changes nothing."""
-    made = [ContractRef(verified.id, index) for index in verified.created]
+    made = [ref for ref in turn.refs_created_by(verified.id) if ref.index in verified.created]
     used = [(node.entry.ref, node.action) for node in verified.nodes if isinstance(node.entry, ConsumeEntry)]
     every = [(ContractRef(ref.transaction or verified.id, ref.index), action) for ref, action in used]
     ended = [(ref, action.choice) for ref, action in every if isinstance(action, Exercise) and turn.has_contract(ref)]
     change = Change(
         number=last_number(turn) + 1, at_ms=now_ms, transaction=verified.id,
-        made=tuple(ref for ref in made if turn.has_contract(ref)), ended=tuple(ref for ref, _ in ended),
-        choices=tuple(choice for _, choice in ended),
+        made=tuple(made), ended=tuple(ref for ref, _ in ended), choices=tuple(choice for _, choice in ended),
     )  # fmt: skip
     if change.made or change.ended:
         _note(turn, change)

@@ -10,7 +10,7 @@ from interfirm.ledger.types import (
     ConsumeEntry,
 )
 from interfirm.ledger.verification import Verified
-from interfirm.node.moves import EARLY, Way
+from interfirm.node.moves import EARLY, EARLY_WAYS, Way
 from interfirm.node.vault.turn import Turn
 from interfirm.node.vault.types import StoredContract, StoredTransaction, TransactionStatus
 
@@ -40,9 +40,8 @@ class Records:
             turn.set_transaction_status(verified.id, "notarised", receipt=receipt, time_ms=now_ms)
         else:
             return [ContractRef(verified.id, index) for index in verified.created]
-        found = [self._create(turn, verified, index, now_ms) for index in verified.created]
+        made = self._create(turn, verified, now_ms)
         self._consume(turn, verified, now_ms)
-        made = [ref for ref in found if ref is not None]
         self._books.remember(verified, made, receipt)
         return made
 
@@ -62,32 +61,26 @@ class Records:
             time_ms=now_ms,
         )
 
-    def _create(self, turn: Turn, verified: Verified, index: int, now_ms: int) -> ContractRef | None:
-        contract = verified.created[index]
-        action = contract.action
-        assert isinstance(action, Create)
-        if self._books.keys.identity not in action.informees:
-            return None
-        ref = ContractRef(verified.id, index)
-        turn.add_contract(
-            StoredContract(
-                ref=ref,
-                template=action.template,
-                payload=action.payload,
-                payload_seed=contract.payload_seed,
-                confirmers_salt=contract.confirmers_salt,
-                entry=codec.encode(contract.entry),
-                notary=verified.view.header.notary,
-                status="active",
-                consumer=None,
-                signatories=action.signatories,
-                observers=action.observers,
-                known_valid=True,
-                time_ms=now_ms,
-            )
-        )
-        self.catch_up(turn, ref, now_ms)
-        return ref
+    def _create(self, turn: Turn, verified: Verified, now_ms: int) -> list[ContractRef]:
+        me, notary = self._books.keys.identity, verified.view.header.notary
+        found = []
+        for index, contract in verified.created.items():
+            action = contract.action
+            assert isinstance(action, Create)
+            if me in action.informees:
+                stored = StoredContract(
+                    ref=ContractRef(verified.id, index), template=action.template, payload=action.payload,
+                    payload_seed=contract.payload_seed, confirmers_salt=contract.confirmers_salt,
+                    entry=codec.encode(contract.entry), notary=notary, status="active", consumer=None,
+                    signatories=action.signatories, observers=action.observers, known_valid=True, time_ms=now_ms,
+                )  # fmt: skip
+                found.append(stored)
+        turn.add_contracts(found)
+        made = [each.ref for each in found]
+        if any(turn.blobs(space, limit=1) for space in (EARLY, EARLY_WAYS)):
+            for ref in made:
+                self.catch_up(turn, ref, now_ms)
+        return made
 
     def catch_up(self, turn: Turn, ref: ContractRef, now_ms: int) -> None:
         """What was heard of a contract before it was known itself: its end, or its way to another notary."""

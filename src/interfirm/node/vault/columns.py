@@ -37,6 +37,7 @@ ORDERED_CHARS_MAX = 200
 """Texts are ordered by so much of them: databases limit what an index holds."""
 OWN_COLUMNS = ("_number", "_transaction", "_index", "_status", "_time_ms")
 """Contract fields cannot begin with an underscore, so these never collide with one."""
+_json = json.JSONEncoder(default=bytes.hex, ensure_ascii=False, separators=(",", ":")).encode
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
@@ -114,7 +115,7 @@ def _all(plain: Plain, transaction: bytes) -> tuple[Any, ...]:
 
 def json_text(plain: Plain) -> str:
     """Compact JSON of builtins, bytes as hex text; U+2400 stands for U+0000, which PostgreSQL has in no text."""
-    text = json.dumps(plain, default=bytes.hex, ensure_ascii=False, separators=(",", ":"))
+    text = _json(plain)
     return _NUL.sub(lambda found: found[0] if found[1] is None else "\u2400", text) if "\\u0000" in text else text
 
 

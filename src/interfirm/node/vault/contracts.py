@@ -36,6 +36,7 @@ _SET_STATUS = (
     .values(status=sa.bindparam("to_status"), consumer=sa.bindparam("to_consumer"))
 )
 _CREATED_BY = sa.select(*FIELDS).where(_c.transaction_id == sa.bindparam("of")).order_by(_c.entry_index)
+_REFS_BY = sa.select(_c.entry_index).where(_c.transaction_id == sa.bindparam("of")).order_by(_c.entry_index)
 _CONSUMED_BY = sa.select(*FIELDS).where(_c.consumer == sa.bindparam("of")).order_by(_c.number)
 _LIVING = (
     sa.select(_c.number, _c.transaction_id, _c.entry_index, _c.signatories, _c.observers)
@@ -150,6 +151,10 @@ class Contracts(VaultWork):
     def contracts_created_by(self, transaction: bytes) -> list[StoredContract]:
         """The contracts that a transaction made, as far as they are kept here, in the order of their entries."""
         return [self._stored(row) for row in self.rows(_CREATED_BY, of=transaction)]
+
+    def refs_created_by(self, transaction: bytes) -> list[ContractRef]:
+        """`contracts_created_by` without what the contracts say."""
+        return [ContractRef(transaction, index) for (index,) in self.rows(_REFS_BY, of=transaction)]
 
     def contracts_consumed_by(self, transaction: bytes) -> list[StoredContract]:
         """The contracts that a transaction ended, as far as they are kept here."""
