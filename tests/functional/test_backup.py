@@ -18,6 +18,8 @@ import pytest
 from tests.e2e.networks import FIRMS, NOW_MS, asker, command, done, eventually
 from tests.support.postgresql import a_database, server
 
+from interfirm.node.identity.keystore import KeyStore
+from interfirm.node.identity.sealed import read_passphrase
 from interfirm.runtime import databases, notaries, supervise
 from interfirm.runtime.layout import Home, NetworkLayout, new_network
 
@@ -246,3 +248,19 @@ def test_the_password_of_a_server_is_not_in_what_a_command_says(layout: NetworkL
     done = command("--network", str(layout.folder), "--as", "nordmark", "node", "move-database", url)
     assert done.returncode == 3
     assert "se-cret" not in done.stdout + done.stderr
+
+
+def test_no_secret_is_in_a_copy_in_clear(layout: NetworkLayout, tmp_path: Path) -> None:
+    home = layout.firm("nordmark")
+    supervise.start(layout, [home])
+    asker(home).call("access.person-put", {"name": "someone", "roles": ["viewer"]})
+    token: str = asker(home).call("access.token-new", {"person": "someone"})["token"]
+    code: str = asker(home).call("access.invite", {"person": "someone"})["code"]
+    told(layout, "node", "backup", str(tmp_path / "later"))
+    supervise.stop([home])
+    store = KeyStore.open(home.keys_path, read_passphrase(home.passphrase_path))
+    secrets = [token, token.rpartition("_")[2], code, home.passphrase_path.read_text().strip()]
+    held = [secret.encode() for secret in secrets] + [store.vrf_seed, store.vrf_seed.hex().encode()]
+    files = [path for path in (tmp_path / "later").rglob("*") if path.is_file()]
+    assert len(files) >= 4
+    assert not [path.name for path in files if any(secret in path.read_bytes() for secret in held)]

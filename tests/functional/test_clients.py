@@ -41,7 +41,7 @@ try:
 except Refused as refused:
     code = [refused.status, refused.code]
 kept = node.documents.put(b"bytes")
-ageing = node.report.ageing(more={"on": "2026-01-31"})
+ageing = node.report.ageing(on="2026-01-31")
 print(json.dumps([
     made["state"], again["id"] == made["id"], cash["fields"]["amount"], preview["signers"], code, kept, ageing["rows"],
     node.me()["name"],
@@ -67,7 +67,7 @@ try {
   if (error instanceof Refused) code = [error.status, error.code];
 }
 const kept = await node.documents.put(new TextEncoder().encode("bytes"));
-const ageing = await node.report.ageing({ more: { on: "2026-01-31" } }) as Record<string, unknown>;
+const ageing = await node.report.ageing({ on: "2026-01-31" }) as Record<string, unknown>;
 console.log(JSON.stringify([
   made.state, again.id === made.id, cash!.fields.amount, preview.signers, code, kept, ageing["rows"],
   (await node.me()).name,

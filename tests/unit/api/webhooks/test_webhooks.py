@@ -258,6 +258,26 @@ def test_nothing_is_sent_to_this_machine_or_a_private_network(address: str) -> N
     assert refusal.value.code == "webhook.address"
 
 
+def test_a_name_that_stands_for_another_address_at_the_next_look_leads_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers, reached = [["93.184.216.34"], ["127.0.0.1"]], []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return answers.pop(0)
+
+    async def sent(_: HttpSender, target: Any, address: str, *more: Any) -> None:
+        reached.append((target.host, address))
+
+    monkeypatch.setattr(HttpSender, "_sent", sent)
+    sender = HttpSender(resolve=resolve)
+    asyncio.run(sender.send(URL, {}, b""))
+    assert (reached, len(answers)) == ([("erp.example", "93.184.216.34")], 1)
+    with pytest.raises(Refusal) as refusal:
+        asyncio.run(sender.send(URL, {}, b""))
+    assert refusal.value.code == "webhook.address"
+
+
 def test_an_address_of_the_public_internet_is_one() -> None:
     assert is_public("93.184.216.34")
     assert is_public("2606:2800:220:1:248:1893:25c8:1946")
