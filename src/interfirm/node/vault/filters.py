@@ -7,7 +7,7 @@
 | `{"_and": [...]}`, `{"_or": [...]}`, `{"_not": {...}}` | all, one at least, not |
 | `{"_search": "bolt hal*"}` | each word is found in one of the texts that the caller sees |
 | `{"invoice": {"number": {"_eq": "A-1"}}}` | the contract that the field of type Ref names is known here and is so |
-| `{"lines": {"quantity": {"_gt": "5"}}}` | the record is so, or some record of the list |
+| `{"lines": {"item": {"_ilike": "bolt%"}}}` | the record is so, or some record of the list |
 | `{"lines": {"_contains": [{"item": "Bolt"}]}}` | a nested value has the part |
 
 Operators: `_eq _neq _lt _lte _gt _gte _in _nin _is_null _like _nlike _ilike _nilike _matches`, and of nested values

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.unit.api.graphql.doors import GraphNode, graph_nodes, issue
+from tests.unit.api.graphql.doors import Asker, GraphNode, graph_nodes, issue
 from tests.unit.node.vault.samples import bytes32, contract
 
 from interfirm.base.money import Money
 from interfirm.base.time import Day
 from interfirm.contracts.language import Hash, Party, Ref
+from interfirm.node.access.types import Role, Rule
 from interfirm.node.forms import ref_text
 from interfirm.node.vault.types import StoredContract
 
@@ -104,6 +105,21 @@ def test_a_list_is_filtered_by_what_its_contracts_refer_to(node: GraphNode) -> N
     assert count({"agreement_ref": {"_eq": first}}) == 3
     assert count({"agreement_ref": {"_eq": first}, "agreement": {"number": {"_eq": "F-1"}}}) == 0
     assert count({"_not": {"agreement_ref": {"_is_null": False}}}) == 0
+
+
+def test_words_are_searched_for_in_what_the_caller_sees(node: GraphNode) -> None:
+    query = """query($where: agreements_Agreement_where) { agreements_Agreement(where: $where) { total { count } } }"""
+    rules = (Rule("agreements.Agreement", read=True, hidden=("number",)),)
+    blind = node.client("bea", Role("blind", "Sees no numbers.", ("contracts.*",), rules))
+
+    def count(asker: Asker, where: Any) -> int:
+        return int(asker.data(query, where=where)["agreements_Agreement"]["total"]["count"])
+
+    assert count(node.all(), {"_search": "f 1"}) == 1
+    assert count(node.all(), {"number": {"_matches": "F*"}}) == 2
+    assert count(node.all(), {"terms": {"_is_null": False}, "_not": {"_search": "f"}}) == 0
+    assert count(blind, {"_search": "f 1"}) == 0
+    assert count(blind, {"_search": ""}) == 2
 
 
 def test_each_level_of_a_query_is_one_question_to_the_database(

@@ -100,6 +100,24 @@ def test_lists_go_on_from_page_to_page(node: FirmNode, clerk: Client) -> None:
     assert amounts[:3] == ["1.03", "1.02", "1.01"]
 
 
+def test_a_list_tells_how_many_there_are_in_all_and_orders_by_several_fields(node: FirmNode, clerk: Client) -> None:
+    for amount in ("7.01", "7.02", "7.02"):
+        made(clerk.post("/v1/contracts/cash.Cash", json=cash(node, amount)))
+    among = {"_and": [{"amount": {"_gt": "7.00 EUR"}}, {"_not": {"amount": {"_gte": "8.00 EUR"}}}]}
+    query = {"order_by": "owner,-amount", "limit": "1", "where": json.dumps(among), "total": "true"}
+    page = clerk.get("/v1/contracts/cash.Cash", params=query).json()
+    assert page["total"] == {"count": 3, "exact": True}
+    assert page["contracts"][0]["fields"]["amount"]["amount"] == "7.02"
+    notary = page["contracts"][0]["notary"]
+    refused = clerk.get("/v1/contracts/cash.Cash", params={"total": "true", "notary": notary})
+    assert refused.json()["code"] == "form.fields"
+
+
+def test_a_search_in_a_template_without_texts_finds_nothing(clerk: Client, held: str) -> None:
+    assert clerk.get("/v1/contracts/cash.Cash", params={"search": "bolt*"}).json()["contracts"] == []
+    assert clerk.get("/v1/contracts/cash.Cash", params={"search": "bolt " * 17}).json()["code"] == "vault.where"
+
+
 def test_a_contract_that_did_not_change_is_not_sent_again(clerk: Client, held: str) -> None:
     tag = clerk.get(held).headers["etag"]
     again = clerk.get(held, headers={"If-None-Match": tag})
