@@ -248,6 +248,8 @@ class Limits(AgreedLimits, frozen=True):
     """All parts of a table's XLSX package, unpacked."""
     table_strings_bytes_max: int = 64 * 1024 * 1024
     """The texts that the cells of a table's XLSX package share, unpacked; they are held in memory."""
+    export_bytes_max: int = 8 * 1024 * 1024 * 1024
+    """The file that one export writes."""
     job_errors_count_max: int = 1_000
     """Errors of rows that one job keeps; it counts the others."""
     job_batch_rows_count_max: int = 200

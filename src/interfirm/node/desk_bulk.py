@@ -248,7 +248,7 @@ def _file(desk: Desk, arguments: dict[str, Any]) -> Answer:
     result = msgspec.json.decode(job.result) if job.result else {}
     file = result.get("file") or {}
     check(job.state == "done" and bool(file), "job.file", "this job has written no file", job=job.id, state=job.state)
-    with desk.vault.attachment_open(bytes.fromhex(file["document"])) as stream:
+    with desk.vault.attachment_open(bytes.fromhex(file["document"]), checked=offset == 0) as stream:
         stream.seek(offset)
         data = stream.read(PIECE_BYTES)
         more = bool(stream.read(1))

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from interfirm.base.errors import Refusal, check
+from interfirm.base.limits import LIMITS
 from interfirm.base.values import Value
 from interfirm.contracts.packages import TemplateCode
 from interfirm.node.desk import Desk
@@ -85,9 +86,13 @@ def exporting(work: Work) -> Generator[Step | Slow, Any, None]:
         written = append(path, lines, at=written)
         more = after is not None
         yield Step(done=len(lines), cursor={"after": after, "bytes": written})
-    content = yield Slow(lambda: work.desk.vault.attachment_put_stream(table_of(work.tables, asked, columns, path)))
+    content = yield Slow(lambda: _kept(work, table_of(work.tables, asked, columns, path)))
     name = f"{asked.template.rpartition('.')[2]}.{asked.format}"
     yield Step(result={"file": {"document": content.hex(), "name": name}})
+
+
+def _kept(work: Work, chunks: Iterator[bytes]) -> bytes:
+    return work.desk.vault.attachment_put_stream(chunks, bytes_max=LIMITS.export_bytes_max)
 
 
 def _total(desk: Desk, asked: ExportArguments) -> int:

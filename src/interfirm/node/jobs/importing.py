@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -18,13 +20,15 @@ from interfirm.base.errors import Refusal, check
 from interfirm.base.limits import LIMITS
 from interfirm.base.time import Day, Instant, Window
 from interfirm.base.values import Value
+from interfirm.contracts.interpreter import describe
 from interfirm.contracts.packages import TemplateCode
-from interfirm.contracts.types import Command, ContractRef
+from interfirm.contracts.types import ClaimKey, Command, ContractRef, Create, walk
 from interfirm.ledger.authority import required_signers
 from interfirm.node.desk import day_window
 from interfirm.node.flows.messages import PrivateValue
 from interfirm.node.flows.types import AskedFlow
 from interfirm.node.forms import ref_of
+from interfirm.node.jobs.claims_sqlite import Claims
 from interfirm.node.jobs.mapping import CellError, RowReader, read_mapping
 from interfirm.node.jobs.ports import Slow, Work
 from interfirm.node.jobs.settling import Settling, flow_of
@@ -33,6 +37,8 @@ from interfirm.node.vault.turn import Turn
 
 CHECKED_ROWS = 25
 """Rows of one slice of a dry run: some tens of milliseconds."""
+VAULT_ROWS = 100
+"""Contracts of the vault that one slice of a dry run looks at for what they claim."""
 REF = "ref"
 """The key by which a column names contracts by their refs."""
 
@@ -67,6 +73,7 @@ class Made(Value, frozen=True):
     signers: frozenset[bytes]
     window: tuple[tuple[str, Any], ...]
     """The arguments that say when the transaction may be accepted."""
+    claims: tuple[ClaimKey, ...] = ()
 
 
 def importing(work: Work) -> Generator[Step | Slow, Any, None]:
@@ -77,12 +84,15 @@ def importing(work: Work) -> Generator[Step | Slow, Any, None]:
     rows = Rows(work, asked)
     settling = Settling(work)
     done_to = work.cursor.get("row", 1)
-    with _table(work, asked) as table:
+    with _table(work, asked) as table, closing(_claims(work, asked)) as claims:
         rows.begin(next(table)[1])
         todo = itertools.dropwhile(lambda row: row[0] <= done_to, table)
         while chunk := list(itertools.islice(todo, CHECKED_ROWS if asked.dry_run else asked.batch)):
             yield from settling.until_fewer_than(LIMITS.job_flows_count_max)
             made, errors = rows.checked(chunk)
+            if asked.dry_run and any(each.claims for each in made):
+                yield from _vault_claims(work, asked, claims)
+                errors += rows.claimed(made, claims)
             taken = [] if asked.dry_run else list(rows.batches(made))
             yield settling.took(
                 taken, Step(done=len(chunk) if asked.dry_run else len(errors), cursor={"row": chunk[-1][0]},
@@ -97,6 +107,26 @@ def _table(work: Work, asked: ImportArguments) -> Iterator[Iterator[tuple[int, l
     stream: BinaryIO
     with work.desk.vault.attachment_open(bytes.fromhex(asked.document)) as stream:
         yield work.tables.read(asked.format, stream)
+
+
+def _claims(work: Work, asked: ImportArguments) -> Claims:
+    """What rows claim: kept by a dry run alone, as the notary decides where something is done."""
+    return Claims(work.folder / f"{work.id}.claims" if asked.dry_run else Path(":memory:"))
+
+
+def _vault_claims(work: Work, asked: ImportArguments, claims: Claims) -> Generator[Step, Any, None]:
+    """Learn once what contracts of this template have claimed, whoever may see them: a claim is taken for all."""
+    after, known = None, claims.knows_vault
+    while not known:
+        with work.desk.vault.read() as turn:
+            page = turn.select(asked.template, status=None, after=after, limit=VAULT_ROWS)
+        for row in page.rows:
+            claims.of_vault(describe(work.desk.engine, row.template, row.payload, index=0).claims)
+        after = page.next_cursor
+        if after is None:
+            claims.vault_is_known()
+            return
+        yield Step()
 
 
 def _counted(work: Work, asked: ImportArguments) -> int:
@@ -161,8 +191,22 @@ class Rows:
         within = Window(lower=lower.start(), upper=Instant(upper))
         actions = desk.books.plan(turn, [command], within).actions
         signers = frozenset(required_signers(actions, within))
-        return Made(row=number, command=command, privates=tuple(privates), signers=signers,
+        claims = tuple(key for action in walk(actions) if isinstance(action, Create) for key in action.claims)
+        return Made(row=number, command=command, privates=tuple(privates), signers=signers, claims=claims,
                     window=tuple(window.items()))  # fmt: skip
+
+    def claimed(self, made: Sequence[Made], claims: Claims) -> list[RowError]:
+        """The rows that claim what was claimed before."""
+        errors: list[RowError] = []
+        for each in made:
+            try:
+                claims.check_free(each.claims, each.row)
+            except Refusal as refusal:
+                if not refusal.code.startswith("bulk."):
+                    raise
+                errors.append(RowError(row=each.row, code=refusal.code, reason=refusal.message,
+                                       values=refusal.as_plain()["values"]))  # fmt: skip
+        return errors
 
     def _found(self, turn: Turn, key: str) -> ContractRef:
         """The one active contract that a key names; Refusal `bulk.key`."""

@@ -9,6 +9,7 @@ from typing import BinaryIO, Self
 
 import sqlalchemy as sa
 
+from interfirm.base.limits import LIMITS
 from interfirm.node.vault.attachments import Attachments
 from interfirm.node.vault.blobs import Key
 from interfirm.node.vault.database import VaultDatabase, told
@@ -135,13 +136,15 @@ class Vault:
         """Read the whole database and refuse (`vault.damaged`) what does not fit together."""
         self._database.check()
 
-    def attachment_put_stream(self, chunks: Iterable[bytes], *, content: bytes | None = None) -> bytes:
+    def attachment_put_stream(
+        self, chunks: Iterable[bytes], *, content: bytes | None = None, bytes_max: int = LIMITS.attachment_bytes_max
+    ) -> bytes:
         """Keep a file; see `Attachments.put`."""
-        return self._attachments.put(chunks, content=content)
+        return self._attachments.put(chunks, content=content, bytes_max=bytes_max)
 
-    def attachment_open(self, content: bytes) -> BinaryIO:
+    def attachment_open(self, content: bytes, *, checked: bool = True) -> BinaryIO:
         """The attached file with this SHA-256; see `Attachments.open`."""
-        return self._attachments.open(content)
+        return self._attachments.open(content, checked=checked)
 
     def attachment_here(self, content: bytes) -> bool:
         """Whether an attached file with this SHA-256 is kept here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from interfirm.base.errors import Refusal
+from interfirm.base.limits import Limits
 from interfirm.formats.tables import TableFormats
+from interfirm.node import desk_bulk
 from interfirm.node.access.people import Person, caller_of, put_person, put_role
 from interfirm.node.access.staff import Entity
 from interfirm.node.access.types import Caller, Role, Rule
 from interfirm.node.jobs import exporting
+from interfirm.node.vault.vault import Vault
 
 from .harness import Bench, bench, lines_of, rows_of
 
@@ -40,6 +44,25 @@ def test_a_table_has_a_column_for_each_part_of_a_field(firm: Bench) -> None:
     header, *rows = rows_of(firm.exported(template="cash.Cash"))
     assert header == COLUMNS
     assert [row[1:] for row in rows] == [["active", "notary0", "firm0", "firm1", f"{n}.00", "EUR"] for n in range(1, 8)]
+
+
+def test_an_export_may_be_larger_than_an_attached_file_and_has_a_limit_of_its_own(
+    firm: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(Vault.attachment_put_stream.__kwdefaults__, "bytes_max", 10)
+    assert len(rows_of(firm.exported(template="cash.Cash"))) == 8
+    monkeypatch.setattr(exporting, "LIMITS", Limits(export_bytes_max=10))
+    job = firm.until_done(firm.ask("bulk.export", template="cash.Cash")["job"]["id"])
+    assert (job["state"], job["result"]["code"]) == ("refused", "vault.attachment-size")
+
+
+def test_a_file_that_is_read_in_pieces_is_checked_once(firm: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_bulk, "PIECE_BYTES", 100)
+    checked = []
+    digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *given: (checked.append(1), digest(*given))[1])
+    assert len(firm.exported(template="cash.Cash")) > 500
+    assert checked == [1]
 
 
 def test_filter_order_and_fields_are_those_asked_for(firm: Bench) -> None:

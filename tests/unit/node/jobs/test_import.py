@@ -10,6 +10,7 @@ import pytest
 from interfirm.base.errors import Refusal
 from interfirm.node.access.people import Person, caller_of, put_person, put_role
 from interfirm.node.access.types import Role
+from interfirm.node.jobs import importing
 
 from .harness import Bench, bench
 
@@ -54,6 +55,39 @@ def test_a_dry_run_says_what_is_wrong_and_does_nothing(firm: Bench) -> None:
         (7, "form.value", "amount.amount", "x"),
     ]
     assert amounts(firm) == []
+
+
+def bills(*numbers: str) -> str:
+    """A table of bills that another firm owes to this one, each with a number that exists once."""
+    rows = "".join(f"firm0,firm1,firm0,1.00 EUR,{number}\n" for number in numbers)
+    return "supplier,debtor,holder,amount,number\n" + rows
+
+
+def test_a_dry_run_finds_numbers_that_rows_claim_twice(firm: Bench) -> None:
+    job = firm.imported(bills("A-1", "A-2", "A-1", "A-1"), template="trade.Bill", dry_run=True)
+    assert [(row["row"], row["code"], row["values"]["row"]) for row in job["rows"]] == [
+        (4, "bulk.claim-repeated", 2), (5, "bulk.claim-repeated", 2),
+    ]  # fmt: skip
+    assert not list(firm.folder.iterdir()), "what was kept for it is gone"
+
+
+def test_a_dry_run_finds_numbers_that_contracts_have_claimed(firm: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "VAULT_ROWS", 2)
+    done = firm.imported(bills("A-1", "A-2", "A-3"), template="trade.Bill")
+    assert (done["done"], done["errors"]) == (3, 0)
+    job = firm.imported(bills("A-4", "A-3", "A-1"), template="trade.Bill", dry_run=True)
+    assert [(row["row"], row["code"]) for row in job["rows"]] == [(3, "bulk.claim-taken"), (4, "bulk.claim-taken")]
+
+
+@pytest.mark.parametrize("steps", range(1, 9))
+def test_a_dry_run_that_is_restarted_finds_the_same(firm: Bench, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "CHECKED_ROWS", 1)
+    table = firm.document(bills("A-1", "A-2", "A-1"))
+    job = firm.ask("bulk.import", document=table, name="t.csv", template="trade.Bill", dry_run=True)["job"]
+    for _ in range(steps):
+        firm.step()
+    firm.restarted()
+    assert [row["row"] for row in firm.until_done(job["id"])["rows"]] == [4]
 
 
 def test_bad_rows_do_not_hold_up_good_ones(firm: Bench) -> None:
