@@ -16,7 +16,6 @@ from interfirm.cli import jobs, session
 from interfirm.cli.proof import write_proof
 from interfirm.node.forms import ref_of
 from interfirm.node.retention.types import ArchivedTransaction
-from interfirm.runtime.archives import archive_key, archive_reader, archives_folder
 from interfirm.runtime.proofs import write_anchor
 
 app = typer.Typer(help="Old history out of the vault, with every proof kept.", no_args_is_help=True)
@@ -35,6 +34,8 @@ def create(
     ] = False,
 ) -> None:
     """Move what retention rules let go into archives, and forget old papers that they let go."""
+    from interfirm.runtime.archives import archives_folder  # all of a node, which other commands do not wait for
+
     folder = to or archives_folder(session.layout().firm(session.options.firm))
     started = session.ask("archive.create", before=_time(before), folder=str(folder.resolve()), dry_run=dry_run)["job"]
     if later:
@@ -144,7 +145,8 @@ def _only(held: ArchivedTransaction) -> int:
 @contextmanager
 def _opened(file: Path) -> Iterator[Any]:
     """An archive opened with the key of the firm whose it is, and what checks its transactions."""
-    from interfirm.node.retention.sealed_file import ArchiveReader
+    from interfirm.node.retention.sealed_file import ArchiveReader  # all of a node
+    from interfirm.runtime.archives import archive_key, archive_reader
 
     layout = session.layout()
     home = layout.firm(session.options.firm)
