@@ -27,7 +27,5 @@ def open_doors(layout: NetworkLayout) -> list[OpenDoor]:
         asker = Asker(home.control_path)
         asker.call("access.person-put", {"name": PERSON, "roles": list(ROLES)})
         made = asker.call("access.token-new", {"person": PERSON, "note": "to try the interfaces"})
-        found.append(
-            OpenDoor(firm=member.slug, url=url_at(layout, home), token=made["token"])
-        )
+        found.append(OpenDoor(firm=member.slug, url=url_at(layout, home), token=made["token"]))
     return found
