@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 UV := .venv/bin/uv
 RUN := .venv/bin
 
-.PHONY: demo test setup lint types imports docs engine bench fuzz format clean help
+.PHONY: demo test setup lint types imports audit docs engine bench fuzz format clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ types: setup ## mypy --strict
 
 imports: setup ## layers and purity
 	$(RUN)/lint-imports
+
+audit: setup ## licences and hashes of what is depended on, and (with a network) its known faults
+	$(RUN)/python tools/audit.py --known-faults
 
 format: setup ## rewrite the code in house style
 	$(RUN)/ruff check --fix . ; $(RUN)/ruff format .

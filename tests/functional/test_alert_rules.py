@@ -20,7 +20,8 @@ def folder(tmp_path: Path) -> Path:
 
 def promtool(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("promtool")
-    assert program, "the tests need promtool (Debian: apt-get install prometheus)"
+    if program is None:
+        pytest.skip("there is no promtool to judge the rules (Debian: apt-get install prometheus)")
     return subprocess.run([program, *words], cwd=folder, capture_output=True, text=True, check=False)
 
 

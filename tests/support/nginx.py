@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,7 +36,8 @@ KINDS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 def program() -> str:
     """Where nginx is; Debian keeps it where only root's paths lead."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    assert found, "the tests need nginx (Debian: apt-get install nginx-light)"
+    if found is None:
+        pytest.skip("there is no nginx to put before a node (Debian: apt-get install nginx-light)")
     return found
 
 

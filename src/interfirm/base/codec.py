@@ -57,6 +57,11 @@ def encode(value: Any) -> bytes:
     return data
 
 
+def encode_known(value: Any) -> bytes:
+    """`encode` for what was decoded, or checked like that, before: no floats are looked for again (hot paths)."""
+    return encode_plain(_unpack(_pack(value)))
+
+
 def encode_plain(value: Any) -> bytes:
     """`encode` for builtins alone that are known to have a canonical form, without the checks (hot paths)."""
     data: bytes = _encode_block(value)

@@ -51,8 +51,8 @@ class Records:
         """A verified view as the vault keeps it."""
         return StoredTransaction(
             id=verified.id,
-            view=codec.encode(verified.view),
-            skeleton=codec.encode(verified.skeleton),
+            view=codec.encode_known(verified.view),
+            skeleton=codec.encode_known(verified.skeleton),
             receipt=receipt,
             status=status,
             notary=verified.view.header.notary,
@@ -71,7 +71,7 @@ class Records:
                 stored = StoredContract(
                     ref=ContractRef(verified.id, index), template=action.template, payload=action.payload,
                     payload_seed=contract.payload_seed, confirmers_salt=contract.confirmers_salt,
-                    entry=codec.encode(contract.entry), notary=notary, status="active", consumer=None,
+                    entry=codec.encode_known(contract.entry), notary=notary, status="active", consumer=None,
                     signatories=action.signatories, observers=action.observers, known_valid=True, time_ms=now_ms,
                 )  # fmt: skip
                 found.append(stored)
