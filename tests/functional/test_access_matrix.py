@@ -6,6 +6,7 @@ has no entry there fails here, so that somebody decides about it before anybody 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import typing
 from collections.abc import Iterator
@@ -16,16 +17,22 @@ from typing import Any
 import pytest
 from tests.support.specimens import specimen
 from tests.unit.api.graphql.doors import Asker, GraphNode
+from tests.unit.api.graphql.sockets import Socket
 from tests.unit.api.rest.nodes import FirmNode, business_engine, nodes
 
 from interfirm.base.errors import Refusal
 from interfirm.contracts.language import Party, Private
 from interfirm.contracts.packages import TemplateCode
+from interfirm.formats.tables import TableFormats
+from interfirm.node import changes
 from interfirm.node.access.roles import ROLES
 from interfirm.node.access.types import Caller, Role, Rule
 from interfirm.node.asking import Start
+from interfirm.node.changes import Change
 from interfirm.node.desk import Desk
 from interfirm.node.forms import ref_text
+from interfirm.node.jobs.catalogue import JOBS
+from interfirm.node.jobs.runner import Runner
 from interfirm.node.vault.types import StoredContract
 
 MATRIX: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("access_matrix.json").read_text())
@@ -44,7 +51,7 @@ def own_rows(code: TemplateCode) -> str:
 
 ROWS = Role(
     name="own", about="Everything with contracts of $firm, and nothing with others.",
-    operations=("create", "exercise", "contracts.*"),
+    operations=("create", "exercise", "contracts.*", "changes.list", "bulk.export", "jobs.*"),
     rules=tuple(
         Rule(template=path, read=True, create=True, choices=("*",), rows=own_rows(code))
         for path, code in TEMPLATES.items()
@@ -52,6 +59,8 @@ ROWS = Role(
 )  # fmt: skip
 ALL_ROLES = {role.name: role for role in (*ROLES, ROWS)}
 MATRIX_OF_ROWS = "rcx"
+PAGE_COUNT = 100
+"""Of what is streamed at once."""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +76,11 @@ def node() -> Iterator[FirmNode]:
                     one.desk.books._disclosures[made.ref] = SimpleNamespace(  # type: ignore[assignment]
                         template=made.template, payload=made.payload, origin=made.ref
                     )
+                    place = changes.last_number(turn) + 1
+                    transaction = made.ref.transaction or b""
+                    changes._note(
+                        turn, Change(number=place, at_ms=1, transaction=transaction, made=(made.ref,), ended=())
+                    )
         yield one
 
 
@@ -79,8 +93,9 @@ def held(node: FirmNode, code: TemplateCode, *, own: bool) -> StoredContract:
 
 
 def desk(node: FirmNode, role: str) -> Desk:
-    node.client(role, ALL_ROLES[role])
-    caller = Caller(name=role, roles=(role,), door="token", variables=(("firm", node.firm.name),))
+    variables = (("firm", node.firm.name),)
+    node.client(role, ALL_ROLES[role], variables=variables)
+    caller = Caller(name=role, roles=(role,), door="token", variables=variables)
     return node.desk.of(caller)
 
 
@@ -186,6 +201,81 @@ def test_graphql_shows_each_role_what_the_matrix_says(node: FirmNode, role: str)
             assert (found is not None) is may, path
         counted = client.data(f"{{ {name}_aggregate {{ _count }} }}")[f"{name}_aggregate"]
         assert counted["_count"] == sum(seen.values()), path
+
+
+def test_the_matrix_has_fewer_contracts_than_a_page() -> None:
+    assert 2 * len(TEMPLATES) <= PAGE_COUNT
+
+
+@pytest.mark.parametrize("role", [*(role.name for role in ROLES), ROWS.name])
+def test_the_stream_of_events_tells_each_role_what_the_matrix_says(node: FirmNode, role: str) -> None:
+    client = node.client(role, ALL_ROLES[role], variables=(("firm", node.firm.name),))
+    answer = client.get("/v1/events", params={"after": 0, "follow": False})
+    told = {
+        (made["template"], made["ref"])
+        for line in answer.text.splitlines()
+        if line.startswith("data: {") and answer.status_code == 200
+        for made in json.loads(line.removeprefix("data: ")).get("made", ())
+    }
+    assert told == visible(node, role)
+
+
+@pytest.mark.parametrize("role", [*(role.name for role in ROLES), ROWS.name])
+def test_graphql_streams_to_each_role_what_the_matrix_says(node: FirmNode, role: str) -> None:
+    door = GraphNode(node)
+    headers = node.client(role, ALL_ROLES[role], variables=(("firm", node.firm.name),)).headers
+
+    async def streamed() -> set[tuple[str, str]]:
+        found = set[tuple[str, str]]()
+        socket = await Socket(door, dict(headers)).open()
+        for path in MATRIX:
+            field = f"{path.replace('.', '_')}_stream"
+            query = f'subscription {{ {field}(after: "0", batch_size: {PAGE_COUNT}) {{ rows {{ _ref }} }} }}'
+            await socket.follow(query, name=path)
+            message = await socket.message()
+            if message["type"] == "next":
+                found |= {(path, row["_ref"]) for row in message["payload"]["data"][field]["rows"]}
+                await socket.send(type="complete", id=path)
+        await socket.leave()
+        return found
+
+    assert asyncio.run(asyncio.wait_for(streamed(), 60)) == visible(node, role)
+
+
+@pytest.mark.parametrize("role", [*(role.name for role in ROLES), ROWS.name])
+def test_each_role_exports_what_the_matrix_says(node: FirmNode, role: str, tmp_path: Path) -> None:
+    mine, found = desk(node, role), set[tuple[str, str]]()
+    runner = Runner(node.desk, JOBS, tables=TableFormats(), folder=tmp_path)
+    for path in MATRIX:
+        if refused(mine, "bulk.export", template=path, format="jsonl").startswith("access."):
+            continue
+        asked = mine.handle("bulk.export", {"template": path, "format": "jsonl"})
+        found |= {(path, each["contract"]["ref"]) for each in exported(mine, runner, asked["job"]["id"])}  # type: ignore[index]
+    assert found == visible(node, role)
+
+
+def exported(desk: Desk, runner: Runner, job: str) -> list[dict[str, Any]]:
+    """The contracts that a job's file holds."""
+    runner.look()
+    while (running := runner.due()) is not None:
+        done = runner.step(running)
+        if done.slow is not None:
+            running.answer = done.slow.work()
+    shown = desk.handle("jobs.show", {"id": job})
+    assert shown["state"] == "done", shown["result"]  # type: ignore[index]  # answered at once
+    piece = desk.handle("jobs.file", {"id": job, "offset": 0})
+    assert piece["next"] is None  # type: ignore[index]
+    return [json.loads(line) for line in bytes.fromhex(piece["data"]).splitlines()]  # type: ignore[index]
+
+
+def visible(node: FirmNode, role: str) -> set[tuple[str, str]]:
+    """All contracts, by template and ref, that the matrix lets a role read."""
+    return {
+        (path, ref_text(held(node, TEMPLATES[path], own=own).ref))
+        for path, entry in MATRIX.items()
+        for own in (True, False)
+        if "r" in everything(role, entry.get(role, MATRIX_OF_ROWS), own=own)
+    }
 
 
 def test_whoever_shows_nothing_or_what_is_not_valid_sees_nothing(node: FirmNode) -> None:
