@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from tests.unit.api.rest.nodes import Client, FirmNode, cash, made, nodes
+from tests.unit.api.signin.browsers import a_node
 
+from interfirm.api.signin.settings import SigninSettings
 from interfirm.node.access.types import Role
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Using `httpx`")
@@ -34,6 +37,12 @@ CHECKS: dict[str, Any] = {
 }  # fmt: skip
 BY_ROLE: dict[str, Any] = {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}}
 """A method that is there for others is left out of the document of a caller who may not use it, and answers 403."""
+SIGNING_IN = "^/v1/sessions?(/.*)?$"
+OF_SESSIONS = {name: {"expected-statuses": [*CHECKS[name]["expected-statuses"], "429"]} for name in (
+    "positive_data_acceptance", "negative_data_rejection")}  # fmt: skip
+"""Who tries too often waits."""
+SENT_ALWAYS: dict[str, Any] = {"negative_data_rejection": {"enabled": False}}
+"""A cookie that is a header of every request is sent also where it thinks to leave it out."""
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +58,13 @@ def clerk(node: FirmNode) -> Client:
     return client
 
 
-def faults(client: Client, phase: str, paths: str, checks: dict[str, Any]) -> tuple[int, list[str]]:
-    """How many requests were tried, and what was found wrong with the answers."""
+def faults(
+    client: Client, phase: str, paths: str, checks: dict[str, Any], *, sent: dict[str, str] | None = None
+) -> tuple[int, list[str]]:
+    """How many requests were tried, and what was found wrong with the answers; `sent` in place of the client's."""
     config = SchemathesisConfig.from_dict({
-        "seed": 1, "headers": client.headers, "workers": 1, "continue-on-failure": True, "checks": checks,
+        "seed": 1, "headers": client.headers if sent is None else sent, "workers": 1, "continue-on-failure": True,
+        "checks": checks,
         "generation": {"max-examples": EXAMPLES, "deterministic": True, "no-shrink": True, "database": "none"},
         "phases": {name: {"enabled": name == phase} for name in PHASES},
     })  # fmt: skip
@@ -89,6 +101,20 @@ def test_nothing_is_found_by_whoever_may_do_most(clerk: Client, phase: str, path
 def test_nothing_is_found_by_others(node: FirmNode, clerk: Client, role: str, phase: str, paths: str) -> None:
     count, found = faults(node.client(f"a-{role}", role), phase, paths, CHECKS | BY_ROLE)
     assert count > 5
+    assert found == []
+
+
+@pytest.mark.parametrize("phase", ["coverage", "fuzzing"])
+@pytest.mark.parametrize("somebody", [True, False], ids=["signed-in", "nobody"])
+def test_nothing_is_found_where_people_sign_in(phase: str, somebody: bool) -> None:
+    with a_node(SigninSettings(origin="http://localhost")) as people:
+        browser = people.signed_in()
+        cookies = "; ".join(f"{each.name}={each.value}" for each in browser.cookies.jar)
+        shown = {"Cookie": cookies, "X-CSRF-Token": browser.csrf, "Origin": people.settings.origin}
+        who = SimpleNamespace(app=people.app, headers=shown)
+        sent, checks = (shown, CHECKS | OF_SESSIONS | SENT_ALWAYS) if somebody else ({}, CHECKS | OF_SESSIONS)
+        count, found = faults(cast("Client", who), phase, SIGNING_IN, checks, sent=sent)
+    assert count > 20
     assert found == []
 
 

@@ -11,8 +11,10 @@ from interfirm.api.graphql.app import graphql_routes
 from interfirm.api.metrics import MetricsDoor
 from interfirm.api.pushing import Pushing
 from interfirm.api.rest.app import rest_app
+from interfirm.api.rest.endpoints import NOTHING
 from interfirm.api.rest.idempotency import Answers
 from interfirm.api.signin.app import with_sign_in
+from interfirm.api.signin.described import elsewhere
 from interfirm.api.signin.guard import SessionGuard
 from interfirm.api.webhooks.sending import HttpSender
 from interfirm.node.access.staff import Entity
@@ -43,7 +45,11 @@ class WebApplication:
             self.doors, vault, process.assembly.books.keys.vrf, changes=self.doors.changes,
             sender=HttpSender(private=configuration.webhooks.private),
         )  # fmt: skip
-        rest = rest_app(self.doors, answers, more=self.pushing.endpoints, beside=graphql_routes(self.doors, answers))
+        signing_in = elsewhere(configuration.signin, provider=bool(configuration.oidc.issuer))
+        rest = rest_app(
+            self.doors, answers, more=self.pushing.endpoints, beside=graphql_routes(self.doors, answers),
+            elsewhere=signing_in if host is None else NOTHING,
+        )  # fmt: skip
         guarded = with_sign_in(rest, self.doors) if host is None else SessionGuard(rest, configuration.signin)
         counted = process.metrics.answered
         self._application = Entities(MetricsDoor(guarded, self.doors, content_type=CONTENT_TYPE, answered=counted))

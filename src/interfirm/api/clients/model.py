@@ -16,6 +16,8 @@ Schema = Mapping[str, Any]
 JSON = "application/json"
 KEY, PREFER = "Idempotency-Key", "Prefer"
 _EVENTS = "text/event-stream"
+PEOPLE = "signing in"
+"""What people do in browsers; programs show a token."""
 
 
 class Named(Value, frozen=True):
@@ -76,7 +78,7 @@ def model_of(document: Any) -> Model:
         for name, schema in sorted(components["schemas"].items()):
             types.add(type_name(name), schema)
         methods = [_method(verb, path, endpoint, components, types) for path, verb, endpoint in _endpoints(document)
-                   if _EVENTS not in _contents(endpoint)]  # fmt: skip
+                   if _EVENTS not in _contents(endpoint) and PEOPLE not in endpoint["tags"]]  # fmt: skip
         named = tuple(Named(name, schema) for name, schema in sorted(types.found.items()))
         return Model(title=info["title"], about=info.get("description", ""), types=named, methods=tuple(methods))
     except (KeyError, TypeError, AttributeError) as error:

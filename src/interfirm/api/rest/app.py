@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from interfirm.api.ports import NodePort
 from interfirm.api.rest import about, contracts, documents, work
 from interfirm.api.rest.door import Door
-from interfirm.api.rest.endpoints import Asked, Endpoint, Reply, Returned
+from interfirm.api.rest.endpoints import NOTHING, Asked, Elsewhere, Endpoint, Reply, Returned
 from interfirm.api.rest.idempotency import Answers
 from interfirm.api.rest.openapi import document
 from interfirm.api.rest.problems import problem
@@ -32,20 +32,28 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 
 def rest_app(
-    port: NodePort, answers: Answers, *, more: Iterable[Endpoint] = (), beside: Iterable[BaseRoute] = ()
+    port: NodePort,
+    answers: Answers,
+    *,
+    more: Iterable[Endpoint] = (),
+    beside: Iterable[BaseRoute] = (),
+    elsewhere: Elsewhere = NOTHING,
 ) -> ASGIApp:
     """The application: `/v1/...`, `/health` and `/ready`, with endpoints of others (`Streams`) beside its own.
 
-    `beside` are the routes of another door, which answers in its own way behind the same headers.
+    `beside` are the routes of another door, which answers in its own way behind the same headers; `elsewhere` is what a
+    door before this one answers: the document tells of it, too.
     """
-    routes = [*rest_routes(port, answers, more=more), *beside]
+    routes = [*rest_routes(port, answers, more=more, elsewhere=elsewhere), *beside]
     return _Headers(Starlette(routes=routes, exception_handlers=_HANDLERS))
 
 
-def rest_routes(port: NodePort, answers: Answers, *, more: Iterable[Endpoint] = ()) -> list[Route]:
+def rest_routes(
+    port: NodePort, answers: Answers, *, more: Iterable[Endpoint] = (), elsewhere: Elsewhere = NOTHING
+) -> list[Route]:
     """The application's routes, for an application that has others beside them."""
     fixed = (*about.ENDPOINTS, OPENAPI, *work.ENDPOINTS, *documents.ENDPOINTS, *more)
-    door = Door(port, answers, contracts.concrete, fixed)
+    door = Door(port, answers, contracts.concrete, fixed, elsewhere)
     paths: dict[str, dict[str, Endpoint | str]] = {}
     for endpoint in (*fixed, about.OPERATION):
         paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
@@ -63,7 +71,10 @@ def _dispatch(door: Door, methods: Mapping[str, Endpoint | str]) -> Callable[[Re
 async def _openapi(door: Door, asked: Asked) -> Reply:
     templates, operations = door.port.templates(asked.caller), door.port.operations(asked.caller)
     root = asked.request.scope.get("root_path", "")
-    return Reply(200, document(door.fixed, templates, operations, title="interfirm node", server=root or "/"))
+    found = document(
+        door.fixed, templates, operations, title="interfirm node", server=root or "/", elsewhere=door.elsewhere
+    )
+    return Reply(200, found)
 
 
 OPENAPI = Endpoint(

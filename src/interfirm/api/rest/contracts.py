@@ -69,13 +69,13 @@ def concrete(shown: ShownTemplate, schemas: Schemas) -> dict[str, Endpoint]:
         LIST: _reading(shown, LIST, path, _show_page, f"List contracts: {_about(shown.code.cls)}", page,
                        parameters=_listed_by(shown), refusals=(404, 422)),
         SHOW: _reading(shown, SHOW, one, _show_one, "Show one contract, with its choices and private values.",
-                       _shown_whole(schemas.components[contract]), parameters=(_REF, _ETAG), refusals=(404,)),
+                       _shown_whole(schemas.components[contract]), parameters=(_REF, _ETAG), refusals=(404, 410)),
         HISTORY: _reading(shown, HISTORY, f"{one}/history", _show_history, "Show what a contract came from.",
                           closed({"history": {"type": "array", "items": {"type": "object"}}}),
-                          parameters=(_REF,), refusals=(404,)),
+                          parameters=(_REF,), refusals=(404, 410)),
         PROOF: _reading(shown, PROOF, f"{one}/proof", _prove, "Prove a contract to a stranger, or some of its fields.",
                         closed({"bundle": text("^([0-9a-f]{2})+$", chars_max=2**24)}),
-                        parameters=(_REF, _proved_fields(shown)), refusals=(404, 422)),
+                        parameters=(_REF, _proved_fields(shown)), refusals=(404, 410, 422)),
         CREATE: _changing(shown, CREATE, path, _create, f"Make a contract: {_about(shown.code.cls)}", 201,
                           {"fields": schemas.fields(shown.code, "in")}, ()),
     }  # fmt: skip
@@ -144,7 +144,7 @@ def _changing(
         done = preview = Returned("It is done; or what would come of it, for `dry_run`.", either)
     return Endpoint(
         name=f"{shown.path}.{name}", method="POST", path=path, about=about, tag=shown.path, handle=handle,
-        returned={200: preview, status: done, 202: UNDER_WAY}, refusals=(404, 409, 422),
+        returned={200: preview, status: done, 202: UNDER_WAY}, refusals=(404, 409, 410, 422),
         parameters=(*parameters, _DRY_RUN, KEY, PREFER), keyed=True,
         body=closed({**body, **WHEN}, list(body) if part.get("required") else ()),
     )  # fmt: skip

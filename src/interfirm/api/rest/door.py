@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from interfirm.api.ports import NodePort, ShownTemplate
-from interfirm.api.rest.endpoints import Asked, Deprecated, Endpoint, Reply
+from interfirm.api.rest.endpoints import Asked, Deprecated, Elsewhere, Endpoint, Reply
 from interfirm.api.rest.idempotency import Answers
 from interfirm.api.rest.judging import faults
 from interfirm.api.rest.problems import FAULT, problem
@@ -30,8 +30,12 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 class Door:
     """See the module."""
 
-    def __init__(self, port: NodePort, answers: Answers, concrete: Concrete, fixed: Sequence[Endpoint]) -> None:
+    def __init__(
+        self, port: NodePort, answers: Answers, concrete: Concrete, fixed: Sequence[Endpoint], elsewhere: Elsewhere
+    ) -> None:
         self.port = port
+        self.elsewhere = elsewhere
+        """What another door answers, for the document alone."""
         self.fixed = fixed
         """The endpoints that are there whatever templates are loaded."""
         self.schemas = Schemas()

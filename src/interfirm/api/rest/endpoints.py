@@ -90,15 +90,14 @@ class Asked:
 Handler: TypeAlias = "Callable[[Door, Asked], Awaitable[Reply | Response]]"
 
 
-class Endpoint(Value, frozen=True):
-    """One method on one path."""
+class Described(Value, frozen=True):
+    """One method on one path, as the interface's document tells of it."""
 
     name: str
     method: Literal["GET", "POST", "DELETE"]
     path: str
     about: str
     tag: str
-    handle: Handler
     returned: dict[int, Returned]
     refusals: tuple[int, ...] = ()
     """Statuses of refusals, beside those that every endpoint may answer with."""
@@ -111,8 +110,26 @@ class Endpoint(Value, frozen=True):
     """Whether its body is a file."""
     opened: bool = False
     """Whether anybody may ask, without being known."""
+    signed_in: bool = False
+    """Whether a session alone may ask, and no token."""
     deprecated: Deprecated | None = None
 
     def body_needed(self) -> bool:
         """Whether a request without a body is refused."""
         return self.file or (self.body is not None and bool(self.body.get("required")))
+
+
+class Endpoint(Described, frozen=True, kw_only=True):
+    """One method on one path, and what answers it."""
+
+    handle: Handler
+
+
+class Elsewhere(Value, frozen=True):
+    """What another door answers at the same address, and the cookie by which it makes a caller known; empty: none."""
+
+    endpoints: tuple[Described, ...] = ()
+    cookie: str = ""
+
+
+NOTHING = Elsewhere()

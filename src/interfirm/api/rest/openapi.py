@@ -9,7 +9,17 @@ from typing import Any
 from interfirm.api.ports import ShownOperation, ShownTemplate
 from interfirm.api.rest import about, contracts
 from interfirm.api.rest.arguments import schema_of
-from interfirm.api.rest.endpoints import BINARY, JSON, PROBLEM, Endpoint, Parameter, Returned
+from interfirm.api.rest.endpoints import (
+    BINARY,
+    JSON,
+    NOTHING,
+    PROBLEM,
+    Described,
+    Elsewhere,
+    Endpoint,
+    Parameter,
+    Returned,
+)
 from interfirm.api.rest.events import CHANGE
 from interfirm.api.rest.following import KEY, PREFER, flow_schemas
 from interfirm.api.rest.problems import ABOUT, problem_schema
@@ -32,17 +42,18 @@ does not change. `/v1` stays as it is: what goes carries `Deprecation` and `Suns
 
 
 def document(
-    endpoints: Iterable[Endpoint],
+    endpoints: Iterable[Described],
     templates: Sequence[ShownTemplate],
     operations: Sequence[ShownOperation],
     *,
     title: str,
     server: str = "/",
+    elsewhere: Elsewhere = NOTHING,
 ) -> dict[str, Any]:
     """The document with these endpoints, and those of the templates and operations; `server` is what all is under."""
-    schemas = Schemas()
+    schemas, known = Schemas(), _known_by(elsewhere.cookie)
     schemas.components |= {"Problem": problem_schema(), "Change": CHANGE, **flow_schemas()}
-    every = [*endpoints]
+    every: list[Described] = [*endpoints, *elsewhere.endpoints]
     for shown in templates:
         every += contracts.documented(shown, contracts.concrete(shown, schemas))
     every += [_operation(shown) for shown in operations]
@@ -54,7 +65,7 @@ def document(
         "info": {"title": title, "version": version("interfirm"), "description": _INTRODUCTION,
                  "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
         "servers": [{"url": server}],
-        "security": [{"token": []}],
+        "security": [{name: []} for name in known],
         "tags": [{"name": tag} for tag in dict.fromkeys(endpoint.tag for endpoint in every)],
         "paths": paths,
         "components": {
@@ -64,11 +75,17 @@ def document(
                 for status, meaning in ABOUT.items()
             },
             "parameters": {each.name: _parameter(each) for each in _SHARED},
-            "securitySchemes": {"token": {
-                "type": "http", "scheme": "bearer", "description": "A token that the node's administrator gave out.",
-            }},
+            "securitySchemes": known,
         },
     }  # fmt: skip
+
+
+def _known_by(cookie: str) -> dict[str, Any]:
+    """The ways in which a caller is known."""
+    token = {"type": "http", "scheme": "bearer", "description": "A token that the node's administrator gave out."}
+    about = "The cookie of who signed in. What changes something also takes the session's `csrf` as `X-CSRF-Token`."
+    session = {"type": "apiKey", "in": "cookie", "name": cookie, "description": about}
+    return {"token": token, **({"session": session} if cookie else {})}
 
 
 def _operation(shown: ShownOperation) -> Endpoint:
@@ -79,7 +96,7 @@ def _operation(shown: ShownOperation) -> Endpoint:
     )  # fmt: skip
 
 
-def _described(endpoint: Endpoint) -> dict[str, Any]:
+def _described(endpoint: Described) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": endpoint.name, "summary": endpoint.about, "tags": [endpoint.tag],
         "responses": _responses(endpoint),
@@ -96,6 +113,8 @@ def _described(endpoint: Endpoint) -> dict[str, Any]:
         found["requestBody"] = {"required": endpoint.body_needed(), "content": {JSON: {"schema": endpoint.body}}}
     if endpoint.opened:
         found["security"] = []
+    elif endpoint.signed_in:
+        found["security"] = [{"session": []}]
     if endpoint.deprecated is not None:
         found |= {"deprecated": True, "description": f"Goes on {endpoint.deprecated.sunset}; use "
                                                      f"{endpoint.deprecated.instead}."}  # fmt: skip
@@ -112,12 +131,12 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return found | {"schema": parameter.schema} | ({"example": parameter.example} if parameter.example else {})
 
 
-def _responses(endpoint: Endpoint) -> dict[str, Any]:
+def _responses(endpoint: Described) -> dict[str, Any]:
     found = {str(status): _response(returned) for status, returned in sorted(endpoint.returned.items())}
     return found | {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(_refused(endpoint))}
 
 
-def _refused(endpoint: Endpoint) -> set[int]:
+def _refused(endpoint: Described) -> set[int]:
     """The statuses of problems: those said of it, and those that follow from what it takes."""
     found = {400, *_EVERYWHERE, *endpoint.refusals}
     if not endpoint.opened:

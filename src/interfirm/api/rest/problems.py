@@ -34,12 +34,15 @@ ABOUT: Mapping[int, str] = {
     405: "This method is not for this path; `Allow` tells which are.",
     408: "The request came too slowly.",
     409: "It conflicts with what is there: used meanwhile, ended, or another request under the same idempotency key.",
+    410: "It was here, and is in an archive now; `values` tell in which.",
     413: "The body is too large.",
     414: "The path and query are too long.",
     415: "The body's media type is not taken here.",
     422: "It was understood, and a rule or a signer says no; `code` names the rule.",
+    429: "Too many tried; `Retry-After` tells when to try again.",
     431: "The headers are too large.",
     500: "The node failed over this; its log says why.",
+    502: "The firm's provider of sign-in does not answer as it should.",
     503: "The node cannot do this now; try again.",
 }
 """What each status of a problem means."""

@@ -16,6 +16,7 @@ from tests.unit.api.rest.nodes import FirmNode, nodes
 from interfirm.api.rest.app import rest_app
 from interfirm.api.rest.idempotency import Answers
 from interfirm.api.signin.app import with_sign_in
+from interfirm.api.signin.described import elsewhere
 from interfirm.api.signin.settings import SigninSettings
 from interfirm.node.access import audit, passwords, people
 from interfirm.node.access.oidc_settings import OidcSettings
@@ -42,7 +43,9 @@ class SigninNode:
         firm.desk.now_ms = lambda: self.at_ms
         self.vault = firm.firm.vault
         self.doors = Doors(cast("NodeProcess", firm), settings, oidc)
-        self.app = with_sign_in(rest_app(self.doors, Answers(self.vault, lambda: self.at_ms)), self.doors)
+        answers = Answers(self.vault, lambda: self.at_ms)
+        self.elsewhere = elsewhere(settings, provider=bool(oidc.issuer))
+        self.app = with_sign_in(rest_app(self.doors, answers, elsewhere=self.elsewhere), self.doors)
 
     def person(self, name: str = "anna", *roles: str) -> None:
         with self.vault.turn() as turn:
@@ -97,7 +100,7 @@ class Browser:
             answer = await client.request(method, path, headers=headers, **more)
             self.cookies = client.cookies
         if answer.is_success and "csrf" in answer.text:
-            self.csrf = answer.json()["csrf"]
+            self.csrf = answer.json().get("csrf", self.csrf)
         return answer
 
     def get(self, path: str = "/v1/session", **more: Any) -> httpx.Response:
