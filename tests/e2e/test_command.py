@@ -96,6 +96,23 @@ def test_an_invoice_is_imported_listed_exported_and_proved(running: NetworkLayou
     assert command("proof", "verify", str(proof), "--anchor", str(anchor)).returncode == 3
 
 
+def test_a_list_is_filtered_searched_ordered_and_counted(running: NetworkLayout, tmp_path: Path) -> None:
+    base = ("--network", str(running.folder), "--as", "nordmark", "--json")
+    command(*base, "invoice", "import", str(EXAMPLES / "invoice-2026-0001.xml"))
+    listed = (*base, "contracts", "list", "invoices.Invoice", "--total", "--order-by", "-number,buyer")
+    numbered = ("--where", '{"number": {"_like": "INV-%"}}')
+    found = answer(command(*listed, *numbered, "--search", "havenlaan antw*"))
+    assert ([each["fields"]["number"] for each in found["contracts"]], found["total"]) == (
+        ["INV-2026-0001"], {"count": 1, "exact": True},
+    )  # fmt: skip
+    assert answer(command(*listed, *numbered, "--search", "bolt"))["total"]["count"] == 0
+    wrong = command(*listed, "--where", "number=1")
+    assert (wrong.returncode, "filter.shape" in wrong.stderr) == (3, True)
+    out = tmp_path / "found.jsonl"
+    exported = (*base, "bulk", "export", "-t", "invoices.Invoice", "-o", str(out), "--search")
+    assert [answer(command(*exported, words))["rows"] for words in ("havenlaan", "bolt")] == [1, 0]
+
+
 def test_the_same_invoice_number_is_refused_a_second_time(running: NetworkLayout) -> None:
     base = ("--network", str(running.folder), "--as", "nordmark")
     command(*base, "invoice", "import", str(EXAMPLES / "invoice-2026-0001.xml"))

@@ -72,15 +72,18 @@ def _pairs(given: list[str] | None) -> dict[str, str]:
 def export_table(
     template: Template,
     to: Annotated[Path, typer.Option("--to", "-o", help="The file to write: its ending says csv, xlsx or jsonl.")],
-    where: Annotated[str, typer.Option(help='A filter in JSON, such as \'{"due": ["lt", "2026-12-01"]}\'.')] = "{}",
+    where: Annotated[str, typer.Option(help='A filter in JSON, such as {"due": {"_lt": "2026-12-01"}}.')] = "{}",
+    search: Annotated[str | None, typer.Option(help="Words that stand in its texts; bolt* for what begins so.")] = None,
     field: Annotated[list[str] | None, typer.Option("--field", help="Only this column; once for each.")] = None,
-    order_by: Annotated[str | None, typer.Option(help="A field; -field for the other way round.")] = None,
+    order_by: Annotated[
+        str | None, typer.Option(help="Fields with commas between them; -field for the other way round.")
+    ] = None,
     status: Annotated[str, typer.Option(help="active, consumed, locked or all")] = "active",
 ) -> None:
     """Export contracts of a template into a file."""
     started = session.ask(
         "bulk.export", template=template, format=to.suffix[1:].lower() or "csv", where=json_object(where), fields=field,
-        order_by=order_by, status=status,
+        search=search, order_by=order_by, status=status,
     )["job"]  # fmt: skip
     job = jobs.follow(started)
     size = jobs.save(job["id"], to)
