@@ -185,7 +185,7 @@ def test_at_an_upgrade_who_lacks_the_rules_stops_and_comes_after_with_them(
         handled.end(name)
         handled.start(name)
         handled.until(lambda s: s.power_up == 4)
-    height = handled.status.height + 8
+    height = handled.status.height + 20  # the votes take some of them
     decided(handled, Upgrade(name="second", version=2, height=height))
     assert handled.status.upgrade == f"second: version 2 from height {height}"
     handled.until_height(height + 2, "node0", "node1", "node2")
