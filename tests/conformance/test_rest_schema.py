@@ -97,6 +97,7 @@ def test_nothing_is_found_by_whoever_may_do_most(clerk: Client, phase: str, path
 
 @pytest.mark.parametrize(("role", "phase", "paths"), [
     ("viewer", "coverage", FIXED), ("viewer", "fuzzing", CASH), ("administrator", "fuzzing", EVERYTHING),
+    ("auditor", "fuzzing", FIXED), ("records-manager", "coverage", FIXED),
 ])  # fmt: skip
 def test_nothing_is_found_by_others(node: FirmNode, clerk: Client, role: str, phase: str, paths: str) -> None:
     count, found = faults(node.client(f"a-{role}", role), phase, paths, CHECKS | BY_ROLE)
