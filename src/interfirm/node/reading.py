@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +24,7 @@ from interfirm.node.vault.types import FlowRecord, Page, StoredContract, StoredM
 from interfirm.node.vault.where import EVERYTHING, AllOf, Fields, Where
 
 T = TypeVar("T", bound=language.Template)
+K = TypeVar("K")
 
 
 class Reading:
@@ -246,21 +247,24 @@ def joined(*parts: Where) -> Where:
     return some[0] if len(some) == 1 else AllOf(tuple(some))
 
 
-def _named(values: Iterable[Any]) -> set[bytes]:
-    """The parties that values name, however deep."""
-    found: set[bytes] = set()
+def within(values: Iterable[Any], kind: type[K]) -> Iterator[K]:
+    """The values of a kind among typed values, however deep."""
     waiting = list(values)
     while waiting:
         value = waiting.pop()
-        if isinstance(value, language.Party):
-            found.add(value.id)
+        if isinstance(value, kind):
+            yield value
         elif isinstance(value, (tuple, list)):
             waiting.extend(value)
         elif isinstance(value, dict):
             waiting.extend(value.values())
         elif isinstance(value, msgspec.Struct):
             waiting.extend(getattr(value, name) for name in value.__struct_fields__)
-    return found
+
+
+def _named(values: Iterable[Any]) -> set[bytes]:
+    """The parties that values name, however deep."""
+    return {party.id for party in within(values, language.Party)}
 
 
 def fields_of(contract: Any) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 from interfirm.base.errors import Refusal
-from interfirm.base.time import DAY_MS
 from interfirm.node.desk import Desk
 from interfirm.node.identity.keystore import KeyStore
 from interfirm.node.identity.sealed import read_passphrase
@@ -16,13 +14,11 @@ from interfirm.node.retention.checking import Reader
 from interfirm.node.retention.sealed_file import sealing_key
 from interfirm.runtime.bootstrap import load_engine
 from interfirm.runtime.configuration import read_configuration
+from interfirm.runtime.daily import EachDay
 from interfirm.runtime.layout import Home, NetworkLayout
 from interfirm.runtime.logs import log
 from interfirm.runtime.modules import find_modules
 from interfirm.runtime.parties import Parties
-
-LOOK_S = 600.0
-"""How often the clock is looked at."""
 
 
 def archives_folder(home: Home) -> Path:
@@ -42,19 +38,17 @@ def archive_reader(layout: NetworkLayout) -> Reader:
     return Reader(engine, Parties(layout), layout.network_id)
 
 
-class DailyArchive:
-    """Asks for a run of archiving when a day has begun; who starts in the middle of a day leaves it to the next."""
+class DailyArchive(EachDay):
+    """Asks for a run of archiving when a day has begun."""
 
     def __init__(self, desk: Desk, folder: str, *, begun: Callable[[], None]) -> None:
         """`begun` is called when a run was asked for."""
+        super().__init__()
         self._desk, self._folder, self._begun = desk, folder, begun
-        self._day: int | None = None
 
-    def look(self, now_ms: int) -> None:
-        """Ask for what the day wants; what is refused is told in the log, and tried again the next day."""
-        day, before = now_ms // DAY_MS, self._day
-        self._day = day
-        if before in (None, day) or not self._has_rules():
+    def begin(self, day: int) -> None:
+        """See EachDay; what is refused is told in the log, and tried again the next day."""
+        if not self._has_rules():
             return
         try:
             self._desk.handle("archive.create", {"folder": self._folder, "request": f"archive-{day}"})
@@ -66,9 +60,3 @@ class DailyArchive:
     def _has_rules(self) -> bool:
         with self._desk.vault.read() as turn:
             return bool(store.rules(turn))
-
-    async def run(self, now_ms: Callable[[], int]) -> None:
-        """Look at the clock until cancelled."""
-        while True:
-            self.look(now_ms())
-            await asyncio.sleep(LOOK_S)

@@ -26,6 +26,7 @@ from prometheus_client.registry import Collector
 from interfirm.node.flows.machine import ENDED
 from interfirm.node.flows.types import TellProgress
 from interfirm.node.node import Effect
+from interfirm.runtime.notary_metrics import SECONDS
 
 if TYPE_CHECKING:
     from interfirm.runtime.node_process import NodeProcess
@@ -35,7 +36,6 @@ OTHER = "other"
 CODES_COUNT_MAX = 500
 """Different codes of refusals that are counted each for itself."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _EVENTS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 Step = Callable[[Sequence[object], int], list[Effect]]
 
@@ -46,11 +46,11 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when a count began is of no use to anybody
         self.registry = to = CollectorRegistry()
-        self._turn_seconds = Histogram("interfirm_turn_seconds", "Duration of turns.", buckets=_SECONDS, registry=to)
+        self._turn_seconds = Histogram("interfirm_turn_seconds", "Duration of turns.", buckets=SECONDS, registry=to)
         self._turn_events = Histogram("interfirm_turn_events", "Events of a turn.", buckets=_EVENTS, registry=to)
         self._vault_seconds = Histogram(
             "interfirm_vault_turn_seconds", "Duration of a turn's database transaction, its commit included.",
-            buckets=_SECONDS, registry=to,
+            buckets=SECONDS, registry=to,
         )  # fmt: skip
         self._ended = Counter("interfirm_flows_ended", "Flows that ended, or failed.", ["kind", "state"], registry=to)
         self._refusals = Counter("interfirm_refusals", "Refusals, by the code of the rule.", ["code"], registry=to)

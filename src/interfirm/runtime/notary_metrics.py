@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 PATH, CONFIGURATION = "/metrics", "node.toml"
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""The buckets of every duration that is counted, a node's too."""
 _ABOUT = {
     "interfirm_notary_height": "Height of the last batch or block.",
     "interfirm_notary_accepted": "Transactions accepted.",
@@ -49,7 +50,7 @@ class NotaryMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # when a count began is of no use to anybody
         self.registry = CollectorRegistry()
         self._commit_seconds = Histogram(
-            "interfirm_notary_commit_seconds", "From the begin of a batch or block to its commit.", buckets=_SECONDS,
+            "interfirm_notary_commit_seconds", "From the begin of a batch or block to its commit.", buckets=SECONDS,
             registry=self.registry,
         )  # fmt: skip
         self.folder, self.now_s = folder, now_s

@@ -6,9 +6,6 @@ and its rule lets that one and each that it ended go; no hold covers any of them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
-
 import msgspec
 
 from interfirm.base import codec
@@ -16,10 +13,9 @@ from interfirm.base.errors import Refusal
 from interfirm.base.time import DAY_MS
 from interfirm.contracts.language import Ref
 from interfirm.contracts.packages import TemplateCode
-from interfirm.contracts.types import ContractRef
 from interfirm.ledger.types import View
 from interfirm.node.desk import Desk
-from interfirm.node.reading import fields_of
+from interfirm.node.reading import fields_of, within
 from interfirm.node.retention import store
 from interfirm.node.retention.types import EVERY, Hold, Why
 from interfirm.node.vault.filters import read_where
@@ -122,7 +118,7 @@ class Policy:
                 continue
             code = self._desk.engine.template(each.template)
             contract = code.read(each.payload, each.created_as.transaction)
-            found.update(ref.transaction for ref in refs_in(fields_of(contract).values()) if ref.transaction)
+            found.update(ref.transaction for ref in within(fields_of(contract).values(), Ref) if ref.transaction)
         found.discard(stored.id)
         return found
 
@@ -135,18 +131,3 @@ def filter_of(where: str, code: TemplateCode, desk: Desk) -> Where:
 def inputs_of(view: View) -> set[bytes]:
     """The transactions that made what a view's transaction used, whatever notaries it has been at since."""
     return {origin for each in view.inputs if (origin := each.origin.transaction) is not None}
-
-
-def refs_in(values: Iterable[Any]) -> Iterator[ContractRef]:
-    """The contracts that values name, however deep."""
-    waiting = list(values)
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Ref):
-            yield ContractRef(value.transaction, value.index)
-        elif isinstance(value, (tuple, list)):
-            waiting.extend(value)
-        elif isinstance(value, dict):
-            waiting.extend(value.values())
-        elif isinstance(value, msgspec.Struct):
-            waiting.extend(getattr(value, name) for name in value.__struct_fields__)

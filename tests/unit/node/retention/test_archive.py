@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,24 +19,7 @@ from interfirm.node.retention.checking import checked
 from interfirm.node.retention.sealed_file import ArchiveReader
 from interfirm.node.retention.types import PAPERS
 
-from .harness import KEY, Keeper, keepers, transaction_of
-
-
-@pytest.fixture
-def firms(tmp_path: Path) -> Iterator[list[Keeper]]:
-    with keepers(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def one(firms: list[Keeper]) -> Keeper:
-    """A firm with two drafts that ended, then one that did not, and a rule."""
-    one, other = firms
-    for number in (1, 2):
-        other.chooses(one.draft(number), "reject")
-    one.draft(3)
-    one.lets_go()
-    return one
+from .harness import KEY, Keeper, transaction_of
 
 
 def refused(keeper: Keeper, operation: str, **arguments: object) -> Refusal:

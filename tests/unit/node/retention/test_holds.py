@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,7 @@ from interfirm.node.access.people import Person, caller_of, put_person
 from interfirm.node.access.types import Caller
 from interfirm.node.retention import store
 
-from .harness import Keeper, keepers
-
-
-@pytest.fixture
-def firms(tmp_path: Path) -> Iterator[list[Keeper]]:
-    with keepers(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def one(firms: list[Keeper]) -> Keeper:
-    one, other = firms
-    for number in (1, 2):
-        other.chooses(one.draft(number), "reject")
-    one.draft(3)
-    one.lets_go()
-    return one
+from .harness import Keeper
 
 
 def caller(keeper: Keeper, *roles: str) -> Caller:
